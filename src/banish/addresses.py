@@ -1,0 +1,61 @@
+"""Addresses and networks: text becomes typed here, once, at the edge.
+
+An *address* is one host, a *network* has a prefix; the package passes networks (a host is a /32 or /128) and shows a host
+without its prefix. IPv4-mapped IPv6 (``::ffff:192.0.2.7``, RFC 4291 section 2.5.5.2) is the IPv4 address, because that is how
+the packet arrives. Parsing is strict as inet_pton(3) is: no leading zeros, no ``1.2.3``, no zone index.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+_MAPPED_PREFIX = 96
+
+
+@lru_cache(maxsize=65536)
+def parse(text: str) -> Network | None:
+    """Return the network *text* names, or None when it is neither an address nor a network (a host name, for one).
+
+    Accepts an address, CIDR, ``IP/netmask`` and IPv6 in brackets. Host bits beyond the prefix are cut.
+
+    >>> parse("192.0.2.7"), parse("::ffff:192.0.2.7"), parse("[2001:db8::1]"), parse("192.0.2.9/24"), parse("example.org")
+    (IPv4Network('192.0.2.7/32'), IPv4Network('192.0.2.7/32'), IPv6Network('2001:db8::1/128'), IPv4Network('192.0.2.0/24'), None)
+    """
+    text = text.strip()
+    if text.startswith("["):
+        closing = text.find("]")
+        text = text[1:closing] + text[closing + 1 :] if closing > 0 else ""
+    if "%" in text:
+        return None
+    try:
+        if ":" not in text:
+            return IPv4Network(text, strict=False)
+        network = IPv6Network(text, strict=False)
+    except ValueError:
+        return None
+    mapped = network.network_address.ipv4_mapped
+    if mapped is not None and network.prefixlen >= _MAPPED_PREFIX:
+        return IPv4Network((mapped, network.prefixlen - _MAPPED_PREFIX), strict=False)
+    return network
+
+
+def show(network: Network) -> str:
+    """Return *network* as people read it: a host without its prefix, anything wider with it.
+
+    >>> show(parse("192.0.2.7/32")), show(parse("2001:db8::/64"))
+    ('192.0.2.7', '2001:db8::/64')
+    """
+    if network.prefixlen == network.max_prefixlen:
+        return str(network.network_address)
+    return str(network)
+
+
+def within(inner: Network, outer: Network) -> bool:
+    """True when every address of *inner* is in *outer*; networks of different families never are."""
+    if isinstance(inner, IPv4Network):
+        return isinstance(outer, IPv4Network) and inner.subnet_of(outer)
+    return isinstance(outer, IPv6Network) and inner.subnet_of(outer)

@@ -1,0 +1,1 @@
+"""jail.conf(5) to settings: layers, includes, interpolation, tags."""

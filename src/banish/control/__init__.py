@@ -1,0 +1,1 @@
+"""The unix socket: the table of commands, server, client, rendering."""

@@ -1,0 +1,1 @@
+"""The live driver: how a log line travels through the rooms, and what keeps that going."""

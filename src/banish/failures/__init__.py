@@ -1,0 +1,1 @@
+"""Match to counted Failure: the window, and who is never counted. Pure."""

@@ -1,0 +1,1 @@
+"""Text to Match: tags, filters, sessions. Pure."""

@@ -1,0 +1,151 @@
+"""The nouns that travel, one word per thing.
+
+A *line* is read, a *match* found, a *failure* counted, a *decision* taken, a *change* applied::
+
+    sources ──Batch──▶ lines ──Line──▶ matching ──Match──▶ failures ──Failure──▶ decisions ──Change──▶ enforcement
+
+Nothing here does anything. Times end in ``_at`` or are called ``at`` (Unix seconds, float); "for ever" is ``math.inf``.
+What one log line can produce thousands of times a second is a NamedTuple (cheap to make), the rest are frozen dataclasses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from banish.addresses import Network
+
+Fields = Mapping[str, Any]
+"""Named groups of a match: text for each, and ``users``: the set of user names seen in the session."""
+
+Origin = Literal["jail", "admin", "restored", "fleet"]
+"""Who took a decision: a jail's counting, a person, an earlier run's database, another host."""
+
+
+class Position(NamedTuple):
+    """How far a log file has been judged, and enough to know that file again.
+
+    *head* is the first bytes of the file (256 at most), *anchor* the bytes just before *offset* (64 at most): together they
+    tell rotation, truncation and a file that was truncated and grew again from one that was only appended to.
+    """
+
+    device: int
+    inode: int
+    offset: int
+    head: bytes
+    anchor: bytes
+
+
+class Batch(NamedTuple):
+    """A stretch of one source as it was read: whole lines, each ending in a newline (never a part of one)."""
+
+    source: str
+    """The file's path as configuration names it (one path even when a glob found it)."""
+    data: bytes
+    position: Position
+    """Where reading goes on after this batch; saved together with what the batch led to."""
+    live: bool
+    """False while catching up with what was written before we looked; true once the end has been reached."""
+
+
+class Line(NamedTuple):
+    """One log line, decoded and dated."""
+
+    text: str
+    """As written, without the line end."""
+    message: str
+    """What expressions see: *text* with the date cut out (only the date; its brackets stay)."""
+    at: float | None
+    """The time the line states, in Unix seconds; None when no date was found in it."""
+
+
+class Match(NamedTuple):
+    """A failregex that was found in a line (or completed a session), before it is counted."""
+
+    regex: int
+    """Index in the filter's list of failregex."""
+    id: str
+    """What is counted and banned: an address or network as ``addresses.show`` writes it, else the text of ``<F-ID>``."""
+    network: Network | None
+    """The same, typed; None when the id is not an address."""
+    at: float
+    fields: Fields
+    lines: tuple[str, ...]
+    """The matched lines as written, earlier lines of the same session first."""
+    name: str | None = None
+    """A host name that must be resolved before this can be counted; *id* is then the name too."""
+
+
+class Failure(NamedTuple):
+    """A match that has been counted."""
+
+    jail: str
+    id: str
+    network: Network | None
+    at: float
+    retries: int
+    """The estimate of failures within findtime, this one included; a ban follows when it reaches maxretry."""
+    since: float
+    """When the window that *retries* speaks of began, Unix seconds."""
+    matches: tuple[str, ...]
+    """The last lines (maxmatches at most), oldest first."""
+    fields: Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """That *id* shall be blocked for *jail* from *at* until *expires_at*: the ledger's entry, and the database's row."""
+
+    jail: str
+    id: str
+    network: Network | None
+    at: float
+    expires_at: float
+    origin: Origin = "jail"
+    reason: str = ""
+    ban_count: int = 1
+    """How often the id has been banned in this jail, this one included."""
+    failures: int = 0
+    matches: tuple[str, ...] = ()
+    fields: Fields = field(default_factory=dict)
+
+
+class Change(NamedTuple):
+    """What enforcement has to do about a decision. ``prolong`` moves the end of a ban that stands (to either side)."""
+
+    op: Literal["ban", "unban", "prolong"]
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something that only the world can answer; the answer comes back through ``Jail.answer``.
+
+    ``name``: *text* is a host name to resolve; the answer is a tuple of networks, empty when there are none.
+    """
+
+    kind: Literal["name"]
+    text: str
+    match: Match
+
+
+class Ignored(NamedTuple):
+    """A match that is not counted, and the rule that said so (``ip``, ``ignoreself rule``, ``dns``, ``file:PATH``)."""
+
+    jail: str
+    id: str
+    rule: str
+
+
+class Notice(NamedTuple):
+    """Something worth a log line that is not a failure: clock trouble, an undecodable line, an unresolvable name."""
+
+    level: Literal["ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"]
+    logger: str
+    """fail2ban's logger name without ``fail2ban.``: ``filter``, ``actions`` …"""
+    text: str
+
+
+Event = Failure | Ignored | Decision | Question | Notice
+"""What a jail says when it is fed: in the order in which it happened."""

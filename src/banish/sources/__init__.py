@@ -1,0 +1,1 @@
+"""Where log text comes from: files and how they are watched."""

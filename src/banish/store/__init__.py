@@ -1,0 +1,1 @@
+"""SQLite: bans and positions, committed together."""

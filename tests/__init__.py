@@ -1,0 +1,1 @@
+"""Tests of banish, in rooms as the package is."""
