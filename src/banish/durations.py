@@ -64,11 +64,13 @@ def render(seconds: float) -> str:
     rest = float(round(seconds))
     first = next((i for i, (_, size) in enumerate(units) if rest >= size), len(units) - 1)
     shown = units[first : first + 3]
-    smallest = shown[-1][1]
-    rest = round(rest / smallest) * smallest
-    words = []
-    for name, size in shown:
-        count, rest = divmod(rest, size)
+    words, left = [], rest
+    for place, (name, size) in enumerate(shown):
+        last = place == len(shown) - 1
+        count = round(left / size) if last else left // size
+        if last and place and count * size >= shown[place - 1][1]:
+            return render(rest - left + shown[place - 1][1])  # rounding filled the next larger unit
+        left -= count * size
         if count:
             words.append(f"{count:.0f}{name}")
     return " ".join(words) or "0s"

@@ -1,8 +1,20 @@
-"""Who is never counted: ``ignoreip`` and ``ignoreself``."""
+"""Who is never counted and never banned: ``ignoreip`` and ``ignoreself``.
+
+``ignoreip`` lists addresses, networks (CIDR or IP/netmask), host names, ``file:PATH`` and plain text that equals an id. This
+module is pure, so names and files are *asked for* (``names``, ``files``) and the answers handed in (``learn``); until then they
+match nothing. A network is refused when it touches an ignored address from either side: a ban of 192.0.2.0/24 would hit an
+ignored 192.0.2.9.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from banish import addresses
+from banish.addresses import Network
+
+_FILE = "file:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,3 +23,78 @@ class IgnoreSettings:
 
     ignoreip: tuple[str, ...] = ()
     ignoreself: bool = True
+
+
+class NetworkSet:
+    """Networks, looked up by the few prefix lengths that occur: the cost does not grow with their number."""
+
+    def __init__(self, networks: Iterable[Network] = ()) -> None:
+        self._by_prefix: dict[tuple[int, int], set[int]] = {}
+        self._all = frozenset(networks)
+        for network in self._all:
+            bits = network.max_prefixlen - network.prefixlen
+            key = (network.version, network.prefixlen)
+            self._by_prefix.setdefault(key, set()).add(int(network.network_address) >> bits)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def touches(self, network: Network) -> bool:
+        """True when *network* lies in one of ours, or one of ours in it."""
+        value = int(network.network_address)
+        for (version, prefix), values in self._by_prefix.items():
+            if version != network.version:
+                continue
+            if prefix <= network.prefixlen:
+                if value >> (network.max_prefixlen - prefix) in values:
+                    return True
+            elif any(addresses.within(ours, network) for ours in self._all):
+                return True
+        return False
+
+
+class IgnoreRules:
+    """The rules of one jail."""
+
+    def __init__(self, settings: IgnoreSettings) -> None:
+        self._settings = settings
+        self._texts: set[str] = set()
+        self.names: tuple[str, ...] = ()
+        """Host names to be resolved; the answers come in through ``learn``."""
+        self.files: tuple[str, ...] = ()
+        """Items ``file:PATH`` whose content comes in through ``learn``, as items of ``ignoreip`` again."""
+        networks, names, files = [], [], []
+        for item in settings.ignoreip:
+            network = addresses.parse(item)
+            if network is not None:
+                networks.append(network)
+            elif item.startswith(_FILE):
+                files.append(item)
+            else:
+                self._texts.add(item)
+                names.append(item)
+        self._networks = NetworkSet(networks)
+        self._own = NetworkSet()
+        self._learned: dict[str, NetworkSet] = {}
+        self._learned_texts: dict[str, frozenset[str]] = {}
+        self.names, self.files = tuple(names), tuple(files)
+
+    def learn(self, item: str, networks: Iterable[Network], texts: Iterable[str] = ()) -> None:
+        """Take in what *item* (of ``names`` or ``files``) stands for now; replaces what it stood for before."""
+        self._learned[item] = NetworkSet(networks)
+        self._learned_texts[item] = frozenset(texts)
+
+    def learn_own(self, own: Iterable[Network]) -> None:
+        """Take in the addresses of this machine, for ``ignoreself``."""
+        self._own = NetworkSet(own)
+
+    def rule(self, id_: str, network: Network | None) -> str | None:
+        """Return the name of the rule that spares this id, as fail2ban's log has it, or None when it counts."""
+        if network is not None and self._settings.ignoreself and self._own.touches(network):
+            return "ignoreself rule"
+        if id_ in self._texts or (network is not None and self._networks.touches(network)):
+            return "ip"
+        for item, networks in self._learned.items():
+            if (network is not None and networks.touches(network)) or id_ in self._learned_texts[item]:
+                return item if item.startswith(_FILE) else "dns"
+        return None

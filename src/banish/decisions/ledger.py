@@ -1,0 +1,134 @@
+"""The ledger: which bans are in force. The one junction that every decision passes, whoever took it.
+
+In come decisions (of a jail, an administrator, an earlier run's database) and the passing of time; out come the changes that
+enforcement must carry out. The ledger, not the kernel, is the truth: the kernel does not say when an element expires, and what
+somebody deletes there is put back from here.
+
+How often an id has been banned is remembered beyond the end of its ban, for COUNTS ids at most: who was banned longest ago
+is forgotten first.
+
+An id is banned per jail, and may be banned by several. A decision about an id that is banned already never shortens the ban.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+from banish import addresses
+from banish.addresses import Network
+from banish.model import Change, Decision
+
+COUNTS = 1_000_000
+
+
+class Entry(NamedTuple):
+    """What became of a decision. *change* is None when nothing has to be done; *decision* is what stands now."""
+
+    outcome: Literal["banned", "prolonged", "already banned", "expired"]
+    decision: Decision
+    change: Change | None
+
+
+class Ledger:
+    """Bans in force, by jail and id."""
+
+    def __init__(self) -> None:
+        self._jails: dict[str, dict[str, Decision]] = {}
+        self._ends: list[tuple[float, str, str]] = []
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._jails.values()))
+
+    def __iter__(self) -> Iterator[Decision]:
+        """Every ban in force, jail by jail, in the order in which they were taken."""
+        for standing in self._jails.values():
+            yield from standing.values()
+
+    def banned(self, jail: str) -> int:
+        """How many ids *jail* bans now."""
+        return len(self._jails.get(jail, ()))
+
+    def of_jail(self, jail: str) -> Iterator[Decision]:
+        """The bans of *jail*, the next to end first."""
+        return iter(sorted(self._jails.get(jail, {}).values(), key=lambda decision: decision.expires_at))
+
+    def find(self, network: Network, jail: str | None = None) -> list[Decision]:
+        """Return the bans that hit *network* or a part of it: the id itself, and wider or narrower networks."""
+        shown = addresses.show(network)
+        found = []
+        for name, standing in self._jails.items():
+            if jail is not None and name != jail:
+                continue
+            for decision in standing.values():
+                ours = decision.network
+                if decision.id == shown or (
+                    ours is not None and (addresses.within(ours, network) or addresses.within(network, ours))
+                ):
+                    found.append(decision)
+        return found
+
+    def ban_count(self, jail: str, id_: str) -> int:
+        """How often *jail* has banned *id_* so far."""
+        return self._counts.get((jail, id_), 0)
+
+    def remember_count(self, jail: str, id_: str, count: int) -> None:
+        """Take in how often *jail* banned *id_* in earlier runs."""
+        self._counts.pop((jail, id_), None)
+        if len(self._counts) >= COUNTS:
+            del self._counts[next(iter(self._counts))]
+        self._counts[jail, id_] = count
+
+    def apply(self, decision: Decision, now: float) -> Entry:
+        """Enter *decision*; a new ban is counted, one that stands is prolonged when the new end is later."""
+        if decision.expires_at <= now:
+            return Entry("expired", decision, None)
+        standing = self._jails.setdefault(decision.jail, {})
+        known = standing.get(decision.id)
+        if known is not None:
+            if decision.expires_at <= known.expires_at:
+                return Entry("already banned", known, None)
+            # The ban is still the first one: its count stays, its evidence is what led to the longer end.
+            decision = replace(decision, at=known.at, ban_count=known.ban_count)
+            self._enter(decision)
+            return Entry("prolonged", decision, Change("prolong", decision))
+        if decision.origin != "restored":
+            count = self.ban_count(decision.jail, decision.id) + 1
+            decision = replace(decision, ban_count=count)
+        self.remember_count(decision.jail, decision.id, decision.ban_count)
+        self._enter(decision)
+        return Entry("banned", decision, Change("ban", decision))
+
+    def lift(self, jail: str, id_: str) -> Change | None:
+        """End the ban of *id_* in *jail* now; None when there is none."""
+        decision = self._jails.get(jail, {}).pop(id_, None)
+        return None if decision is None else Change("unban", decision)
+
+    def lift_jail(self, jail: str) -> list[Change]:
+        """End every ban of *jail* now."""
+        return [Change("unban", decision) for decision in self._jails.pop(jail, {}).values()]
+
+    def expire(self, now: float) -> list[Change]:
+        """End the bans whose time is over, the earliest first."""
+        over = []
+        while self._ends and self._ends[0][0] <= now:
+            end, jail, id_ = heapq.heappop(self._ends)
+            decision = self._jails.get(jail, {}).get(id_)
+            # An entry of the heap may be out of date: the ban was lifted, or its end was moved.
+            if decision is not None and decision.expires_at == end:
+                del self._jails[jail][id_]
+                over.append(Change("unban", decision))
+        return over
+
+    def next_end(self) -> float:
+        """When ``expire`` has something to do next, at the earliest; ``math.inf`` for never."""
+        return self._ends[0][0] if self._ends else math.inf
+
+    def _enter(self, decision: Decision) -> None:
+        self._jails.setdefault(decision.jail, {})[decision.id] = decision
+        if not math.isinf(decision.expires_at):
+            heapq.heappush(self._ends, (decision.expires_at, decision.jail, decision.id))

@@ -1,0 +1,137 @@
+"""The ledger: which bans are in force."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from banish import addresses
+from banish.addresses import Network
+from banish.decisions import ledger as ledger_module
+from banish.decisions.ledger import Ledger
+from banish.model import Decision
+
+
+def net(text: str) -> Network:
+    network = addresses.parse(text)
+    assert network is not None
+    return network
+
+
+def ban(id_: str = "192.0.2.7", at: float = 100, end: float = 700, jail: str = "sshd") -> Decision:
+    return Decision(jail, id_, addresses.parse(id_), at, end, reason="5 failures in 20s")
+
+
+def test_a_ban_is_one_change_and_ends_in_one() -> None:
+    ledger = Ledger()
+    entry = ledger.apply(ban(), now=100)
+    assert (entry.outcome, entry.change and entry.change.op) == ("banned", "ban")
+    assert ledger.next_end() == 700
+    assert ledger.expire(699) == []
+    assert [(change.op, change.decision.id) for change in ledger.expire(700)] == [("unban", "192.0.2.7")]
+    assert (len(ledger), ledger.next_end()) == (0, math.inf)
+
+
+def test_a_later_end_prolongs_and_an_earlier_one_changes_nothing() -> None:
+    ledger = Ledger()
+    ledger.apply(ban(end=700), now=100)
+    entry = ledger.apply(ban(at=200, end=800), now=200)
+    assert (entry.outcome, entry.change and entry.change.op) == ("prolonged", "prolong")
+    assert (entry.decision.at, entry.decision.expires_at, entry.decision.ban_count) == (100, 800, 1)
+    assert ledger.apply(ban(at=300, end=750), now=300).outcome == "already banned"
+    assert ledger.expire(700) == [], "the first end no longer counts"
+    assert len(ledger.expire(800)) == 1
+
+
+def test_a_ban_that_is_over_already_is_not_entered() -> None:
+    ledger = Ledger()
+    assert ledger.apply(ban(end=700), now=700).outcome == "expired"
+    assert len(ledger) == 0
+
+
+def test_for_ever_has_no_end() -> None:
+    ledger = Ledger()
+    ledger.apply(ban(end=math.inf), now=100)
+    assert ledger.expire(1e12) == []
+    assert ledger.next_end() == math.inf
+
+
+def test_bans_are_counted_for_each_jail_across_runs() -> None:
+    ledger = Ledger()
+    ledger.remember_count("sshd", "192.0.2.7", 4)
+    assert ledger.apply(ban(), now=100).decision.ban_count == 5
+    assert ledger.apply(ban(jail="postfix"), now=100).decision.ban_count == 1
+
+
+def test_a_restored_ban_is_not_counted_again() -> None:
+    ledger = Ledger()
+    restored = replace(ban(), origin="restored", ban_count=3)
+    assert ledger.apply(restored, now=100).decision.ban_count == 3
+    assert ledger.ban_count("sshd", "192.0.2.7") == 3
+
+
+def test_counts_are_bounded_and_the_oldest_are_forgotten_first() -> None:
+    ledger = Ledger()
+    ledger_module.COUNTS, before = 3, ledger_module.COUNTS
+    try:
+        for number in (1, 2, 3, 1, 4):
+            ledger.remember_count("sshd", f"192.0.2.{number}", number)
+    finally:
+        ledger_module.COUNTS = before
+    assert [ledger.ban_count("sshd", f"192.0.2.{number}") for number in (1, 2, 3, 4)] == [1, 0, 3, 4]
+
+
+def test_lifting_and_asking_what_hits_a_network() -> None:
+    ledger = Ledger()
+    for id_ in ("192.0.2.7", "192.0.2.0/24", "198.51.100.1", "2001:db8::1"):
+        ledger.apply(ban(id_), now=100)
+    ledger.apply(ban("192.0.2.7", jail="postfix"), now=100)
+    assert [(d.jail, d.id) for d in ledger.find(net("192.0.2.7"))] == [
+        ("sshd", "192.0.2.7"),
+        ("sshd", "192.0.2.0/24"),
+        ("postfix", "192.0.2.7"),
+    ]
+    assert [d.jail for d in ledger.find(net("192.0.2.7"), "postfix")] == ["postfix"]
+    change = ledger.lift("sshd", "192.0.2.7")
+    assert change is not None
+    assert change.op == "unban"
+    assert ledger.lift("sshd", "192.0.2.7") is None
+    assert [change.decision.id for change in ledger.lift_jail("sshd")] == [
+        "192.0.2.0/24",
+        "198.51.100.1",
+        "2001:db8::1",
+    ]
+    assert [decision.jail for decision in ledger] == ["postfix"]
+
+
+steps = st.lists(
+    st.tuples(st.sampled_from(["ban", "lift", "expire"]), st.integers(0, 4), st.integers(1, 50)),
+    min_size=1,
+    max_size=60,
+)
+
+
+@given(steps)
+def test_changes_replayed_on_an_empty_firewall_give_the_ledger(history: list[tuple[str, int, int]]) -> None:
+    ledger, firewall, now = Ledger(), dict[str, float](), 0.0
+    for step, number, span in history:
+        now += 1
+        id_ = f"192.0.2.{number}"
+        if step == "ban":
+            change = ledger.apply(ban(id_, at=now, end=now + span), now).change
+            changes = [change] if change else []
+        elif step == "lift":
+            lifted = ledger.lift("sshd", id_)
+            changes = [lifted] if lifted else []
+        else:
+            changes = ledger.expire(now)
+        for change in changes:
+            if change.op == "unban":
+                del firewall[change.decision.id]
+            else:
+                assert (change.op == "prolong") == (change.decision.id in firewall)
+                firewall[change.decision.id] = change.decision.expires_at
+    assert firewall == {decision.id: decision.expires_at for decision in ledger}

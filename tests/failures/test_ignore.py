@@ -1,0 +1,87 @@
+"""ignoreip and ignoreself."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from banish import addresses
+from banish.addresses import Network
+from banish.failures.ignore import IgnoreRules, IgnoreSettings, NetworkSet
+
+
+def net(text: str) -> Network:
+    network = addresses.parse(text)
+    assert network is not None
+    return network
+
+
+def rules(*items: str, own: tuple[str, ...] = (), ignoreself: bool = True) -> IgnoreRules:
+    made = IgnoreRules(IgnoreSettings(items, ignoreself))
+    made.learn_own(net(text) for text in own)
+    return made
+
+
+def asked(made: IgnoreRules, text: str) -> str | None:
+    return made.rule(text, addresses.parse(text))
+
+
+@pytest.mark.parametrize(
+    ("item", "spared", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7", "192.0.2.8"),
+        ("192.0.2.0/24", "192.0.2.255", "192.0.3.0"),
+        ("192.0.2.0/255.255.255.0", "192.0.2.9", "192.0.3.9"),
+        ("2001:db8::/32", "2001:db8:1::9", "2001:db9::1"),
+        ("::ffff:192.0.2.7", "192.0.2.7", "192.0.2.8"),
+        ("0.0.0.0/0", "203.0.113.1", "2001:db8::1"),
+        ("mallory", "mallory", "192.0.2.7"),
+    ],
+)
+def test_an_item_spares_what_it_covers(item: str, spared: str, counted: str) -> None:
+    assert asked(rules(item), spared) == "ip"
+    assert asked(rules(item), counted) is None
+
+
+def test_own_addresses_are_spared_unless_told_otherwise() -> None:
+    assert asked(rules(own=("192.0.2.1",)), "192.0.2.1") == "ignoreself rule"
+    assert asked(rules(own=("192.0.2.1",), ignoreself=False), "192.0.2.1") is None
+
+
+def test_a_network_is_spared_when_it_would_hit_an_ignored_address() -> None:
+    assert asked(rules("192.0.2.9"), "192.0.2.0/24") == "ip"
+    assert asked(rules("192.0.2.9"), "192.0.3.0/24") is None
+
+
+def test_a_name_matches_nothing_until_it_is_resolved() -> None:
+    made = rules("office.example.org")
+    assert made.names == ("office.example.org",)
+    assert asked(made, "198.51.100.4") is None
+    made.learn("office.example.org", [net("198.51.100.4")])
+    assert asked(made, "198.51.100.4") == "dns"
+    made.learn("office.example.org", [net("198.51.100.5")])
+    assert asked(made, "198.51.100.4") is None
+
+
+def test_a_file_brings_its_own_items() -> None:
+    made = rules("file:/etc/banish/friends")
+    assert made.files == ("file:/etc/banish/friends",)
+    made.learn("file:/etc/banish/friends", [net("198.51.100.0/28")], ["alice"])
+    assert asked(made, "198.51.100.4") == "file:/etc/banish/friends"
+    assert asked(made, "alice") == "file:/etc/banish/friends"
+
+
+networks = st.builds(
+    lambda value, prefix: addresses.parse(
+        f"{value >> 24}.{value >> 16 & 255}.{value >> 8 & 255}.{value & 255}/{prefix}"
+    ),
+    st.integers(0, 2**32 - 1),
+    st.integers(20, 32),
+)
+
+
+@given(st.lists(networks, max_size=8), networks)
+def test_the_set_agrees_with_asking_every_network(ours: list[Network], asked_for: Network) -> None:
+    plain = any(addresses.within(asked_for, one) or addresses.within(one, asked_for) for one in ours)
+    assert NetworkSet(ours).touches(asked_for) == plain
