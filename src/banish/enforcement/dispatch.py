@@ -1,0 +1,261 @@
+"""Changes go out to the enforcers from here, and come to rest here until an enforcer has taken them.
+
+It is told what the jails' actions are and what is banned (the ledger, through ``standing``); it tells enforcers scopes and
+records, one transaction for each batch. Its law: **no ban is lost, and no firewall's error is raised**. What an enforcer
+refuses stays queued, is tried again with growing pauses, and is told: as a notice when it happens and in ``problems`` for as
+long as it lasts. When somebody has removed the table, everything that stands is put back in one transaction.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from banish.addresses import Network
+from banish.enforcement import roster
+from banish.enforcement.actions import ActionSettings, scope_of
+from banish.enforcement.layout import Refusal
+from banish.enforcement.roster import Enforcer, TableLost
+from banish.enforcement.scopes import Record, Scope
+from banish.errors import ConfigError, FirewallError, Problem
+from banish.model import Change, Decision, Notice
+
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 60.0
+"""Seconds between attempts: 1, 2, 4 … 60."""
+
+LOOK_EVERY = 5.0
+"""Seconds between looks at whether an enforcer's table still stands."""
+
+_LOGGER = "actions"
+
+
+class Dispatch:
+    """All enforcers in use. *jails* gives the actions of each jail by its name, *standing* yields every ban in force.
+
+    *load* makes an enforcer from its name, and raises ConfigError for a name that has none.
+    """
+
+    def __init__(
+        self,
+        jails: Mapping[str, Sequence[ActionSettings]],
+        standing: Callable[[], Iterable[Decision]],
+        load: Callable[[str], Enforcer] = roster.load,
+    ) -> None:
+        self._standing = standing
+        self._load = load
+        self._posts: dict[str, _Post] = {}
+        self._misfits: list[Problem] = []
+        self._settle(jails)
+
+    def start(self, now: float) -> list[Notice]:
+        """Put in force everything that stands, in place of whatever an earlier run left behind."""
+        return [notice for post in list(self._posts.values()) for notice in self._renew(post, now)]
+
+    def reconfigure(self, jails: Mapping[str, Sequence[ActionSettings]], now: float) -> list[Notice]:
+        """Take on other *jails*; what stands for them stays blocked without a gap, what stood for others is gone."""
+        self._settle(jails)
+        return self.start(now)
+
+    def apply(self, changes: Sequence[Change], now: float) -> list[Notice]:
+        """Carry out *changes*, one transaction for each enforcer they concern."""
+        notices: list[Notice] = []
+        for op, decision in changes:
+            posts = [post for post in self._posts.values() if post.guards(decision.jail)]
+            if decision.network is not None:
+                record = Record(
+                    "unban" if op == "unban" else "ban", decision.jail, decision.network, decision.expires_at
+                )
+                for post in posts:
+                    post.queue[decision.jail, decision.network] = record
+            elif op != "unban":
+                text = f"[{decision.jail}] {decision.id!r} is not an address: {{}} cannot block it"
+                notices += [Notice("WARNING", _LOGGER, text.format(post.name)) for post in posts]
+        for post in list(self._posts.values()):
+            if post.queue and post.due(now):
+                notices += self._serve(post, now)
+        return notices
+
+    def tick(self, now: float) -> list[Notice]:
+        """Try again what is due, and look whether the tables still stand. To be called about once a second."""
+        notices: list[Notice] = []
+        for post in list(self._posts.values()):
+            if not post.due(now):
+                continue
+            if post.trouble is not None or post.queue or not post.scopes:
+                notices += self._serve(post, now)
+            elif post.look_due(now):
+                notices += self._look(post, now)
+        return notices
+
+    def problems(self) -> list[Problem]:
+        """Return what keeps bans from being in force, for a person to read; empty when all is well."""
+        return self._misfits + [
+            Problem(
+                f"bans are not in force: {post.trouble}",
+                remedy=f"tried again every {post.pause:.0f} s; {len(post.queue)} changes wait",
+                option="enforcer",
+                value=post.name,
+            )
+            for post in self._posts.values()
+            if post.trouble is not None
+        ]
+
+    def stop(self) -> list[Notice]:
+        """Unblock everything; what an enforcer cannot undo is said."""
+        notices: list[Notice] = []
+        for post in self._posts.values():
+            try:
+                post.enforcer.stop()
+            except FirewallError as error:
+                notices.append(Notice("ERROR", _LOGGER, f"{post.name}: bans may still be in force: {error}"))
+        self._posts = {}
+        return notices
+
+    def _settle(self, jails: Mapping[str, Sequence[ActionSettings]]) -> None:
+        """Work out who guards what, and keep the enforcers that are in use already."""
+        self._misfits = []
+        scopes: dict[str, dict[Scope, None]] = {}
+        for jail, actions in jails.items():
+            for action in actions:
+                if not action.enforcer:
+                    continue
+                try:
+                    scope = scope_of(jail, action)
+                    if action.enforcer not in self._posts:
+                        self._posts[action.enforcer] = _Post(action.enforcer, self._load(action.enforcer))
+                except ConfigError as error:
+                    self._misfits.append(error.problem)
+                else:
+                    scopes.setdefault(action.enforcer, {})[scope] = None
+        for name, post in self._posts.items():
+            post.guard(tuple(scopes.get(name, ())))
+
+    def _serve(self, post: _Post, now: float) -> list[Notice]:
+        """Let *post* do what waits for it."""
+        if post.renewal or not post.scopes:
+            return self._renew(post, now)
+        try:
+            refusals = post.enforcer.apply(list(post.queue.values()), now)
+        except TableLost as error:
+            return self._lost(post, str(error), now)
+        except FirewallError as error:
+            return self._failed(post, error, now)
+        return self._done(post, refusals)
+
+    def _look(self, post: _Post, now: float) -> list[Notice]:
+        post.looked_at = now
+        try:
+            if post.enforcer.intact():
+                return []
+        except FirewallError as error:
+            post.renewal = True
+            return self._failed(post, error, now)
+        return self._lost(post, "the table or its rules have been changed by another program", now)
+
+    def _lost(self, post: _Post, why: str, now: float) -> list[Notice]:
+        """Rebuild at once the first time, with pauses when it is lost again and again: someone may be at odds with us."""
+        post.renewal = True
+        wait = post.wait_to_rebuild(now)
+        notice = Notice(
+            "WARNING", _LOGGER, f"{post.name}: bans are gone: {why}; rebuilding" + (f" in {wait:.0f} s" if wait else "")
+        )
+        if wait:
+            post.put_off(FirewallError(why), wait, now)
+            return [notice]
+        return [notice, *self._renew(post, now)]
+
+    def _renew(self, post: _Post, now: float) -> list[Notice]:
+        """Have *post* hold exactly what stands; or nothing, and be gone, if it has nothing left to guard."""
+        try:
+            if not post.scopes:
+                post.enforcer.stop()
+                del self._posts[post.name]
+                return []
+            records = [
+                Record("ban", decision.jail, decision.network, decision.expires_at)
+                for decision in self._standing()
+                if decision.network is not None and post.guards(decision.jail)
+            ]
+            # Behind what stands comes what waits: it is younger, and the last word on a network counts.
+            refusals = post.enforcer.replace(post.scopes, [*records, *post.queue.values()], now)
+        except FirewallError as error:
+            post.renewal = True
+            return self._failed(post, error, now)
+        post.renewal = False
+        told = Notice("INFO", _LOGGER, f"{post.name}: {len(records)} bans put in force")
+        return [told, *self._done(post, refusals)]
+
+    def _failed(self, post: _Post, error: FirewallError, now: float) -> list[Notice]:
+        # A second failure in a row may come from the state of the table, which only a rebuild can mend.
+        post.renewal |= post.trouble is not None
+        post.put_off(error, min(max(FIRST_PAUSE, post.pause * 2), LONGEST_PAUSE), now)
+        return [Notice("ERROR", _LOGGER, f"{post.name}: {error}; trying again in {post.pause:.0f} s")]
+
+    def _done(self, post: _Post, refusals: Sequence[Refusal]) -> list[Notice]:
+        notices = [
+            Notice("ERROR", _LOGGER, f"[{record.jail}] {record.network} cannot be blocked: {why}")
+            for record, why in refusals
+        ]
+        if post.trouble is not None:
+            notices.append(Notice("NOTICE", _LOGGER, f"{post.name}: all bans are in force again"))
+        post.queue.clear()
+        post.recover()
+        return notices
+
+
+class _Post:
+    """One enforcer, what it guards, what waits for it, and when to speak to it next."""
+
+    def __init__(self, name: str, enforcer: Enforcer) -> None:
+        self.name = name
+        self.enforcer = enforcer
+        self.scopes: tuple[Scope, ...] = ()
+        self._jails: frozenset[str] = frozenset()
+        self.queue: dict[tuple[str, Network], Record] = {}
+        """At most one record for each network of a jail, the youngest; so no larger than what the ledger holds and undoes."""
+        self.renewal = True
+        """Whether nothing less than ``replace`` will do."""
+        self.trouble: FirewallError | None = None
+        self.pause = 0.0
+        self.looked_at = 0.0
+        self._retry_at = 0.0
+        self._rebuild_at = -math.inf
+        self._rebuild_pause = 0.0
+
+    def guard(self, scopes: tuple[Scope, ...]) -> None:
+        self.scopes = scopes
+        self._jails = frozenset(scope.jail for scope in scopes)
+        self.queue = {key: record for key, record in self.queue.items() if record.jail in self._jails}
+        self.renewal = True
+
+    def guards(self, jail: str) -> bool:
+        return jail in self._jails
+
+    def due(self, now: float) -> bool:
+        # A wait that is longer than any can be comes from a clock that was set back.
+        return not 0 < self._retry_at - now <= LONGEST_PAUSE
+
+    def look_due(self, now: float) -> bool:
+        return not 0 <= now - self.looked_at < LOOK_EVERY
+
+    def wait_to_rebuild(self, now: float) -> float:
+        """Return the seconds to wait before the table is rebuilt: none, unless it was lost not long ago as well."""
+        since = now - self._rebuild_at
+        if 0 <= since < LONGEST_PAUSE:
+            self._rebuild_pause = min(max(FIRST_PAUSE, self._rebuild_pause * 2), LONGEST_PAUSE)
+            wait = max(0.0, self._rebuild_pause - since)
+        else:
+            self._rebuild_pause = wait = 0.0
+        self._rebuild_at = now + wait
+        return wait
+
+    def put_off(self, error: FirewallError, pause: float, now: float) -> None:
+        self.trouble = error
+        self.pause = pause
+        self._retry_at = now + pause
+
+    def recover(self) -> None:
+        self.trouble = None
+        self.pause = 0.0
+        self._retry_at = 0.0

@@ -1,0 +1,68 @@
+"""Who can carry out bans, by the names that an action's option ``enforcer`` uses.
+
+A new firewall is a module with a class that keeps to ``Enforcer``, and a line in ``ENFORCERS``;
+``tests/contracts/test_enforcers.py`` then holds it to the same promises as the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Protocol, cast
+
+from banish.addresses import Network
+from banish.enforcement.layout import Refusal
+from banish.enforcement.scopes import Record, Scope
+from banish.errors import ConfigError, FirewallError, Problem
+
+ENFORCERS = {
+    "nftables": "banish.enforcement.nftables:NftablesFirewall",
+    "dryrun": "banish.enforcement.dryrun:DryRun",
+}
+
+
+class TableLost(FirewallError):  # noqa: N818 -- what happened, not what it is
+    """What the bans lie in has been removed by somebody else: only ``Enforcer.replace`` can help."""
+
+
+class Enforcer(Protocol):
+    """Blocks what it is told to. Made without arguments; nothing is touched before the first call.
+
+    Every method raises FirewallError when the firewall refuses, and then nothing has changed that would leave open what was
+    closed. Saying the same thing again does no harm. *now* is the time in Unix seconds; what is over by then is not blocked.
+    A ban ends at its time even if nobody is left to end it, where the firewall can do that.
+    """
+
+    def replace(self, scopes: Sequence[Scope], records: Sequence[Record], now: float) -> list[Refusal]:
+        """Make *scopes* and *records* all that stands, whatever stood before, with no moment in which less is blocked."""
+        ...
+
+    def apply(self, records: Sequence[Record], now: float) -> list[Refusal]:
+        """Carry out *records*, together; of several for one jail and network the last counts. Returns what cannot be.
+
+        A ban of what is banned sets its end anew; an unban of what is not banned is done. Raises TableLost when only
+        ``replace`` can help.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Remove everything; ``replace`` may follow."""
+        ...
+
+    def holds(self, now: float) -> dict[tuple[str, Network], float]:
+        """Return what is blocked: by jail and network, when it ends (Unix seconds, ``math.inf`` for never)."""
+        ...
+
+    def intact(self) -> bool:
+        """Tell whether what the bans lie in is still there; cheap enough to be asked every few seconds."""
+        ...
+
+
+def load(name: str) -> Enforcer:
+    """Return a new enforcer of that *name*. Raises ConfigError when there is none."""
+    path = ENFORCERS.get(name)
+    if path is None:
+        remedy = f"one of {', '.join(ENFORCERS)}"
+        raise ConfigError(Problem("unknown enforcer", remedy=remedy, option="enforcer", value=name))
+    module, _, attribute = path.partition(":")
+    return cast(Enforcer, getattr(import_module(module), attribute)())

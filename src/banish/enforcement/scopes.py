@@ -1,0 +1,44 @@
+"""The records that cross the seam to whoever holds the privilege: what a jail guards, and who is to be blocked there.
+
+Plain data only (text, numbers, networks), because a process that keeps CAP_NET_ADMIN may one day receive them from one that
+has none. A *scope* says where a jail's bans apply, a *record* is one ban or the end of one. An address banned in a jail is
+blocked in every scope of that jail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from banish.addresses import Network
+
+Ports = tuple[tuple[int, int], ...]
+"""Port ranges, both ends included; a single port is ``(22, 22)``; empty means every port."""
+
+Verdict = Literal["drop", "reject"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is closed to an address that is banned in *jail*.
+
+    With no ports everything is closed, whatever the protocol: a host that is kept off every TCP port has no business with
+    the others. The exception are scopes of protocols that have no ports (``icmp``), which close just these.
+    """
+
+    jail: str
+    protocols: tuple[str, ...]
+    """Names as ``ports.PROTOCOLS`` has them; empty means every one."""
+    ports: Ports
+    """Destination ports as the packet arrives, that is before any DNAT."""
+    verdict: Verdict = "drop"
+
+
+class Record(NamedTuple):
+    """One ban, or the end of one. A ban of something already banned sets its end anew, to either side."""
+
+    op: Literal["ban", "unban"]
+    jail: str
+    network: Network
+    expires_at: float
+    """Unix seconds; ``math.inf`` is for ever; one that lies in the past makes a ban an unban. Means nothing to an unban."""
