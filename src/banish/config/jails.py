@@ -1,25 +1,75 @@
-"""Jail sections to settings."""
+"""Jail sections to settings: the whole journey from files to what the daemon runs.
+
+Every section of ``jail.*`` that is enabled becomes a ``JailConfig``. A jail that cannot be used as written is left out with a
+problem that says why; the others run. What is merely odd is a warning, and the jail runs.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import codecs
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
 
+import banish
+from banish.config import actions, filters, unknown
+from banish.config.definition import FileDefinition
+from banish.config.grammar import Call, parse_actions, parse_filter
+from banish.config.layers import Sections, Tree
+from banish.config.options import Options
+from banish.config.scope import Scope
+from banish.config.text import BUILT_IN, Text
+from banish.decisions.bantime import BanTimeSettings
 from banish.enforcement.actions import ActionSettings
-from banish.errors import Problem
+from banish.errors import ConfigError, Origin, Problem
+from banish.failures.ignore import IgnoreSettings
+from banish.failures.window import WindowSettings
 from banish.jail import JailSettings
+from banish.lines.reader import LineSettings
+from banish.matching.filter import FilterSettings
 from banish.sources.paths import LogPath
+
+_USEDNS: Mapping[str, Literal["yes", "warn", "no", "raw"]] = {
+    "yes": "yes",
+    "true": "yes",
+    "on": "yes",
+    "1": "yes",
+    "warn": "warn",
+    "no": "no",
+    "false": "no",
+    "off": "no",
+    "0": "no",
+    "raw": "raw",
+}
+_WINDOW: Mapping[str, Literal["estimate", "exact"]] = {
+    "estimate": "estimate",
+    "compat": "estimate",
+    "exact": "exact",
+    "strict": "exact",
+}
+_BACKENDS = ("auto", "pyinotify", "polling", "systemd", "gamin")
 
 
 @dataclass(frozen=True, slots=True)
 class JailConfig:
-    """One enabled jail, ready to run."""
+    """One enabled jail, ready to run. Where its values were written does not count when two are compared."""
 
     settings: JailSettings
     logpaths: tuple[LogPath, ...] = ()
+    """As written even when *backend* is ``systemd``, which reads the journal instead."""
     journalmatch: tuple[str, ...] = ()
+    """Alternatives, each as written: terms in shell quoting, ``+`` between those that are joined by "or"."""
     backend: str = "auto"
     actions: tuple[ActionSettings, ...] = ()
     filter_name: str = ""
+    values: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Every option that had a value, as text with references followed; the filter's options too."""
+    origins: Mapping[str, Origin] = field(default_factory=dict, compare=False)
+    """Where each of *values* was written."""
+    failregex_origins: tuple[Origin, ...] = field(default=(), compare=False)
+    """Where each entry of ``settings.filter.failregex`` was written."""
+    ignoreregex_origins: tuple[Origin, ...] = field(default=(), compare=False)
 
     @property
     def name(self) -> str:
@@ -33,3 +83,212 @@ class Configuration:
     jails: tuple[JailConfig, ...] = ()
     problems: tuple[Problem, ...] = field(default=())
     """In the order of the files; the section of each names the jail it concerns (empty: no jail in particular)."""
+
+
+def load(config_dir: Path | None, data_dir: Path) -> Configuration:
+    """Return the jails that the files below *config_dir* (the user's, may be None) over *data_dir* (packaged) enable.
+
+    Never raises for what files contain.
+    """
+    tree = Tree(config_dir, data_dir)
+    files = tree.read("jail")
+    if files is None:
+        missing = Problem("there is no jail.conf or jail.local", origin=Origin(str(config_dir or data_dir)))
+        return Configuration(problems=(*tree.problems, missing))
+    loaders = [_JailLoader(tree, files, name) for name in files.names()]
+    enabled = [loader for loader in loaders if loader.enabled()]
+    jails = [jail for loader in enabled if (jail := loader.load())]
+    problems = [problem for loader in loaders for problem in loader.options.problems]
+    problems += unknown.problems(tree, files, {loader.name: loader.parameters for loader in enabled})
+    # Problems of files come last to be known (filters are read on the way) and first to be told.
+    return Configuration(tuple(jails), tuple(dict.fromkeys((*tree.problems, *problems))))
+
+
+class _JailLoader:
+    def __init__(self, tree: Tree, files: Sections, name: str) -> None:
+        self.name = name
+        self.parameters: set[str] = set()
+        """Names given in brackets to the filter and the actions."""
+        given = {
+            "fail2ban_version": Text.at(banish.__version__, BUILT_IN),
+            "fail2ban_confpath": Text.at(str(tree.user or tree.packaged), BUILT_IN),
+        }
+        self._tree = tree
+        self._scope = Scope(files, (name,), assumed=given)
+        self.options = Options(name, self._scope.get)
+
+    def enabled(self) -> bool:
+        return self.options.boolean("enabled", False)
+
+    def load(self) -> JailConfig | None:
+        """Return the jail, None when it cannot be used; the problems say why."""
+        options = self.options
+        if self.name == "--all":
+            options.problem("", "this name means every jail", "call the jail something else")
+        backend = self._backend()
+        call, definition = self._filter(journal=backend.startswith("systemd"))
+        if definition is not None:
+            self._scope.known = definition.own
+        expressions = Options(self.name, self._jail_over(definition))
+        expressions.problems = options.problems
+        failregex = expressions.entries("failregex")
+        ignoreregex = expressions.entries("ignoreregex")
+        settings = JailSettings(
+            name=self.name,
+            lines=self._lines(expressions),
+            filter=FilterSettings(
+                failregex=tuple(regex for regex, _ in failregex),
+                ignoreregex=tuple(regex for regex, _ in ignoreregex),
+                prefregex=expressions.word("prefregex"),
+                maxlines=expressions.integer("maxlines", 1, least=1),
+                usedns=expressions.choice("usedns", "warn", _USEDNS, "no"),
+            ),
+            window=self._window(),
+            ignore=IgnoreSettings(
+                ignoreip=tuple(options.word("ignoreip").replace(",", " ").split()),
+                ignoreself=options.boolean("ignoreself", True),
+            ),
+            bantime=BanTimeSettings(bantime=options.seconds("bantime", 600.0, forever=True)),
+        )
+        journalmatch = tuple(match for match, _ in expressions.entries("journalmatch"))
+        logpaths = tuple(_logpath(entry) for entry, _ in options.entries("logpath"))
+        if definition is not None and not failregex and not options.failed:
+            expressions.warn("failregex", "there is none, so nothing will be found", "set filter or failregex")
+        self._check_sources(backend, logpaths, journalmatch)
+        chosen = self._actions()
+        self._warn_without_effect()
+        if options.failed:
+            return None
+        return JailConfig(
+            settings=settings,
+            logpaths=logpaths,
+            journalmatch=journalmatch,
+            backend=backend,
+            actions=chosen,
+            filter_name=call.name if call else "",
+            values={**options.values, **expressions.values},
+            origins={**options.origins, **expressions.origins},
+            failregex_origins=tuple(origin for _, origin in failregex),
+            ignoreregex_origins=tuple(origin for _, origin in ignoreregex),
+        )
+
+    def _backend(self) -> str:
+        backend = self.options.word("backend", "auto")
+        if backend.partition("[")[0].strip().lower() not in _BACKENDS:
+            self.options.warn("backend", "is not known; auto is used", f"one of {', '.join(_BACKENDS[:4])}")
+            return "auto"
+        return backend
+
+    def _filter(self, *, journal: bool) -> tuple[Call | None, FileDefinition | None]:
+        text = self.options.text("filter")
+        try:
+            call = parse_filter(text) if text else None
+            if call is None:
+                return None, None
+            self.parameters.update(name.partition("?")[0] for name in call.options)
+            return call, filters.load(self._tree, call, journal=journal)
+        except ConfigError as error:
+            self.options.tell(error, "filter")
+            return None, None
+
+    def _jail_over(self, definition: FileDefinition | None) -> Callable[[str], Text | None]:
+        """Find an option in the jail first, in its filter second."""
+
+        def get(option: str) -> Text | None:
+            value = self._scope.get(option)
+            return definition.get(option) if value is None and definition is not None else value
+
+        return get
+
+    def _lines(self, expressions: Options) -> LineSettings:
+        encoding = self.options.word("logencoding", "auto")
+        if encoding.lower() != "auto":
+            try:
+                codecs.lookup(encoding)
+            except (LookupError, ValueError):
+                self.options.warn(
+                    "logencoding", "is no encoding; auto is used", "a codec's name such as utf-8 or latin-1"
+                )
+                encoding = "auto"
+        return LineSettings(
+            datepattern=tuple(pattern for pattern, _ in expressions.entries("datepattern")),
+            encoding=encoding if encoding.lower() != "auto" else "auto",
+            timezone=self.options.word("logtimezone"),
+        )
+
+    def _window(self) -> WindowSettings:
+        options = self.options
+        default = WindowSettings()
+        return WindowSettings(
+            maxretry=options.integer("maxretry", default.maxretry, 1),
+            findtime=options.seconds("findtime", default.findtime, forever=False),
+            maxmatches=options.integer("maxmatches", default.maxmatches, 0),
+            window=options.choice("window", default.window, _WINDOW, default.window),
+        )
+
+    def _check_sources(self, backend: str, logpaths: tuple[LogPath, ...], journalmatch: tuple[str, ...]) -> None:
+        if backend.startswith("systemd"):
+            if not journalmatch:
+                self.options.warn(
+                    "journalmatch", "there is none, so every line of the journal is judged", "set journalmatch"
+                )
+        elif not logpaths and not journalmatch:
+            self.options.problem(
+                "logpath", "the jail has nothing to read", "set logpath, or backend = systemd and journalmatch"
+            )
+
+    def _actions(self) -> tuple[ActionSettings, ...]:
+        options = self.options
+        text = options.text("action")
+        if text is None:
+            if not options.failed:
+                options.warn(
+                    "action", "there is none: failures are counted, nothing is blocked", "action = %(action_)s"
+                )
+            return ()
+        try:
+            calls = parse_actions(text)
+        except ConfigError as error:
+            options.tell(error, "action")
+            return ()
+        chosen: dict[str, ActionSettings] = {}
+        for call in calls:
+            self.parameters.update(name.partition("?")[0] for name in call.options)
+            try:
+                loaded = actions.load(self._tree, call, self.name)
+            except ConfigError as error:
+                options.tell(error, "action")
+                continue
+            options.problems.extend(replace(problem, section="") for problem in loaded.problems)
+            settings = loaded.settings
+            if settings.actname in chosen:
+                options.warn(
+                    "action", f"{settings.actname} is there twice; the second is left out", "give it another name="
+                )
+            else:
+                chosen[settings.actname] = settings
+        if calls and not chosen:
+            options.problem("action", "none of the jail's actions can be run", "banaction = nftables")
+        return tuple(chosen.values())
+
+    def _warn_without_effect(self) -> None:
+        """Tell options that are understood but that nothing acts on yet, where they ask for something."""
+        options = self.options
+        for option in ("ignorecommand", "ignorecache"):
+            if options.word(option):
+                options.warn(option, "has no effect yet", "remove it, or expect everything to be counted")
+        if options.boolean("bantime.increment", False):
+            options.warn(
+                "bantime.increment", "has no effect yet: every ban lasts bantime", "remove it, or set a longer bantime"
+            )
+        if options.boolean("skip_if_nologs", False):
+            options.warn("skip_if_nologs", "has no effect yet: the jail waits for its files", "remove it")
+        if not options.boolean("systemd_if_nologs", True):
+            options.warn("systemd_if_nologs", "has no effect yet", "remove it, or set backend")
+
+
+def _logpath(entry: str) -> LogPath:
+    pattern, _, last = entry.rpartition(" ")
+    if pattern and last.lower() in ("head", "tail"):
+        return LogPath(pattern.strip(), "tail" if last.lower() == "tail" else "head")
+    return LogPath(entry)
