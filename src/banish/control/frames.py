@@ -1,0 +1,60 @@
+"""What travels on the socket: one JSON document a line, in each direction.
+
+::
+
+    request   {"command": "status", "arguments": {"jail": "sshd"}}
+    reply     {"ok": true, "result": ...}
+              {"ok": false, "error": {"text": "...", "code": 5, "hint": "..."}}
+
+A connection carries any number of requests, each answered before the next is read. The first byte of a request is ``{``, which
+tells it from fail2ban's pickle frames (0x80, the protocol opcode of pickle): those are closed without a word, because there is no
+answer that a fail2ban client of any version could read as "not here".
+"""
+
+from __future__ import annotations
+
+import json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+REQUEST_LIMIT = 1 << 20
+"""The longest request, in bytes. Whoever has more addresses than fit asks more than once."""
+REPLY_LIMIT = 1 << 28
+"""The longest reply a client takes: more than a million bans."""
+
+_ROWS = 1000
+
+
+def encode(document: object) -> bytes:
+    """Return the frame of *document*; ValueError or TypeError when it is not JSON (infinity is not)."""
+    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+
+
+def pieces(result: object) -> Iterator[bytes]:
+    """Yield the frame of a reply with *result* bit by bit, so that a long list does not hold up whoever sends it."""
+    if not isinstance(result, list):
+        yield encode({"ok": True, "result": result})
+        return
+    yield b'{"ok":true,"result":['
+    for at in range(0, len(result), _ROWS):
+        yield b"," * (at > 0) + encode(result[at : at + _ROWS])[1:-2]
+    yield b"]}\n"
+
+
+def failure(text: str, code: int, hint: str = "") -> dict[str, Any]:
+    """Return the reply that says no; *code* is the client's exit code."""
+    return {"ok": False, "error": {"text": text, "code": code, "hint": hint}}
+
+
+def decode(frame: bytes) -> dict[str, Any]:
+    """Return the object that *frame* holds; ValueError when there is none in it."""
+    try:
+        document = json.loads(frame)
+    except (ValueError, RecursionError):
+        raise ValueError("not a JSON document") from None
+    if not isinstance(document, dict):
+        raise ValueError("not a JSON object")
+    return document

@@ -1,0 +1,127 @@
+"""What the daemon answers: the other side of THE TABLE, as a Protocol.
+
+Methods take what `commands.understand` hands over and return plain JSON, in the shapes below (docs/reference/commands.md; keys may
+be added). They may be coroutines. What cannot be done is a ControlError with the exit code of the client: 5 for a jail that does
+not exist, 2 for an argument that makes no sense, 6 for a configuration that cannot be read at all.
+
+Times are Unix seconds; None stands for "for ever".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Literal, NotRequired, Protocol, TypedDict
+
+
+class SourceStatus(TypedDict):
+    """One log source; *lines* and *bytes* are read and judged, *lag_bytes* are written but not yet judged."""
+
+    name: str
+    lines: int
+    bytes: int
+    lag_bytes: int
+
+
+class JailStatus(TypedDict):
+    """One jail; *enabled* is false for one that was left out, and then *problem* says why."""
+
+    name: str
+    failed_now: int
+    failed_total: int
+    banned_now: int
+    banned_total: int
+    sources: list[SourceStatus]
+    enabled: bool
+    problem: str | None
+    banned: NotRequired[list[str]]
+    """What is banned, as ``addresses.show`` writes it; only when one jail was asked for."""
+    journalmatches: NotRequired[list[str]]
+    """For a jail that reads the journal: what it matches, in place of a file list."""
+
+
+class ProblemRow(TypedDict):
+    """Something for a person to mend; *jail* is empty when it concerns none in particular."""
+
+    text: str
+    severity: Literal["error", "warning"]
+    jail: str
+
+
+class Status(TypedDict):
+    """*problems*: those that concern no jail in particular (the database, the firewall)."""
+
+    version: str
+    uptime: float
+    jails: list[JailStatus]
+    problems: NotRequired[list[ProblemRow]]
+
+
+class BannedRow(TypedDict):
+    """One ban in force."""
+
+    jail: str
+    network: str
+    banned_at: float
+    expires_at: float | None
+    ban_count: int
+    origin: Literal["jail", "admin", "restored", "fleet"]
+    reason: str
+
+
+class Outcome(TypedDict):
+    """What became of one address of ``ban`` or ``unban``; *jail* is empty for an unban that found it in none."""
+
+    address: str
+    jail: str
+    outcome: Literal["banned", "already banned", "refused", "unbanned", "not banned", "invalid"]
+    reason: str
+    expires_at: NotRequired[float | None]
+    """Of ``banned`` and ``already banned``."""
+
+
+class Reloaded(TypedDict):
+    """*jails*: those that run now."""
+
+    jails: list[str]
+    problems: list[ProblemRow]
+
+
+class Pong(TypedDict):
+    reply: Literal["pong"]
+    version: str
+
+
+class Stopping(TypedDict):
+    stopping: Literal[True]
+
+
+class Control(Protocol):
+    """Who answers the commands."""
+
+    def status(self, jail: str | None) -> Status | Awaitable[Status]:
+        """Every jail, or the one asked for (with its bans)."""
+
+    def banned(self, network: str | None) -> list[BannedRow] | Awaitable[list[BannedRow]]:
+        """Bans in force; with *network*, those that overlap it."""
+
+    def ban(
+        self, jail: str, addresses: list[str], seconds: float | None, reason: str | None
+    ) -> list[Outcome] | Awaitable[list[Outcome]]:
+        """Ban each of *addresses*: a row for each, in order. *seconds* is None for the jail's own ban time, ``math.inf`` for ever."""
+
+    def unban(
+        self, jail: str | None, addresses: list[str], everything: bool
+    ) -> list[Outcome] | Awaitable[list[Outcome]]:
+        """End the bans of (or within) *addresses* in *jail*, or in all jails: a row for each ban ended, or why there was none.
+
+        *everything*: every ban, in *jail* or in all jails; *addresses* is empty then.
+        """
+
+    def reload(self) -> Reloaded | Awaitable[Reloaded]:
+        """Read the configuration again and go on with it. A jail that cannot run is a problem, not an error."""
+
+    def ping(self) -> Pong | Awaitable[Pong]:
+        """Say that the daemon is there."""
+
+    def stop(self) -> Stopping | Awaitable[Stopping]:
+        """Begin to stop, and return: the answer must still reach the client, which then waits for the process to end."""

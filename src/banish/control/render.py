@@ -1,0 +1,187 @@
+"""Results to text, for people and for the scripts that read what people read.
+
+``status`` and ``status JAIL`` are what fail2ban-client prints, to the tab, because scripts cut it up; what it does not know (a jail
+that was left out and why) follows after it, and only when there is something to say. There is one function here for each method
+of THE TABLE, under its name: ``(result, arguments, paint, now) -> text``, the text ending in a newline unless it is empty.
+
+The law: text that came from a log, a file name or another host passes `visible` first, so that it cannot command the terminal.
+"""
+
+from __future__ import annotations
+
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, TextIO
+
+    Paint = Callable[[str, str], str]
+    """(text, colour) -> text, perhaps coloured"""
+
+_COLOURS = {"bold": "1", "red": "31", "green": "32", "yellow": "33"}
+_OUTCOME_COLOURS = {
+    "banned": "green",
+    "unbanned": "green",
+    "already banned": "yellow",
+    "not banned": "yellow",
+    "refused": "red",
+    "invalid": "red",
+}
+
+
+def visible(text: object) -> str:
+    """Return *text* with everything escaped that a terminal would obey instead of show.
+
+    That is what ``str.isprintable`` denies: C0, DEL and C1, what turns the writing direction or has no width, line separators,
+    and lone surrogates (undecodable bytes of a log).
+
+    >>> visible("root\\x1b[2J")
+    'root\\\\x1b[2J'
+    """
+    shown = str(text)
+    return shown if shown.isprintable() else "".join(c if c.isprintable() else _escape(ord(c)) for c in shown)
+
+
+def _escape(code: int) -> str:
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def plain(text: str, _colour: str) -> str:
+    return text
+
+
+def coloured(text: str, colour: str) -> str:
+    return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
+
+
+def painter(stream: TextIO, environment: Mapping[str, str]) -> Paint:
+    """Return `coloured` for a terminal that wants colour, else `plain` (https://no-color.org)."""
+    wanted = not environment.get("NO_COLOR") and environment.get("TERM", "dumb") != "dumb"
+    return coloured if wanted and stream.isatty() else plain
+
+
+def status(result: dict[str, Any], arguments: dict[str, Any], paint: Paint, _now: float) -> str:
+    problems = [{"jail": "", **row} for row in result.get("problems", ())]
+    problems += [{"jail": jail["name"], "text": jail["problem"]} for jail in result["jails"] if jail["problem"]]
+    if arguments.get("jail") is not None and result["jails"]:
+        return _jail(result["jails"][0]) + _problems(problems, paint)
+    names = sorted(jail["name"] for jail in result["jails"] if jail["enabled"])
+    return (f"Status\n|- Number of jail:\t{len(names)}\n`- Jail list:\t{', '.join(map(visible, names))}\n") + _problems(
+        problems, paint
+    )
+
+
+def _jail(jail: dict[str, Any]) -> str:
+    journal = jail.get("journalmatches")
+    if journal:
+        read = f"Journal matches:\t{' '.join(map(visible, journal))}"
+    else:
+        read = f"File list:\t{' '.join(visible(source['name']) for source in jail['sources'])}"
+    return (
+        f"Status for the jail: {visible(jail['name'])}\n"
+        "|- Filter\n"
+        f"|  |- Currently failed:\t{jail['failed_now']}\n"
+        f"|  |- Total failed:\t{jail['failed_total']}\n"
+        f"|  `- {read}\n"
+        "`- Actions\n"
+        f"   |- Currently banned:\t{jail['banned_now']}\n"
+        f"   |- Total banned:\t{jail['banned_total']}\n"
+        f"   `- Banned IP list:\t{' '.join(map(visible, jail.get('banned', ())))}\n"
+    )
+
+
+def _problems(problems: list[dict[str, Any]], paint: Paint) -> str:
+    if not problems:
+        return ""
+    lines = [paint("Problems", "red")]
+    for number, problem in enumerate(problems, 1):
+        branch = "`-" if number == len(problems) else "|-"
+        jail = f"{visible(problem['jail'])}:\t" if problem["jail"] else ""
+        lines.append(f"{branch} {jail}{visible(problem['text'])}")
+    return "\n".join(lines) + "\n"
+
+
+def banned(result: list[dict[str, Any]], arguments: dict[str, Any], paint: Paint, now: float) -> str:
+    if not result:
+        asked = arguments.get("network")
+        return f"{visible(asked)} is not banned\n" if asked else "no bans\n"
+    table = [("jail", "network", "since", "until", "left", "count", "origin", "reason")]
+    for row in result:
+        until = row["expires_at"]
+        table.append(
+            (
+                visible(row["jail"]),
+                visible(_short(row["network"])),
+                _time(row["banned_at"]),
+                "for ever" if until is None else _time(until),
+                "" if until is None else _left(until - now),
+                str(row["ban_count"]),
+                visible(row["origin"]),
+                visible(row["reason"]),
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    return "\n".join([paint(lines[0], "bold"), *lines[1:]]) + "\n"
+
+
+def ban(result: list[dict[str, Any]], _arguments: dict[str, Any], paint: Paint, _now: float) -> str:
+    return "".join(_outcome(row, paint) for row in result)
+
+
+def unban(result: list[dict[str, Any]], arguments: dict[str, Any], paint: Paint, _now: float) -> str:
+    if not result and arguments.get("everything"):
+        return "no bans\n"
+    return "".join(_outcome(row, paint) for row in result)
+
+
+def _outcome(row: dict[str, Any], paint: Paint) -> str:
+    outcome = row["outcome"]
+    words = [paint(visible(outcome), _OUTCOME_COLOURS.get(outcome, "bold")), visible(row["address"])]
+    if row["jail"]:
+        words.append(f"in {visible(row['jail'])}")
+    if "expires_at" in row:
+        words.append("for ever" if row["expires_at"] is None else f"until {_time(row['expires_at'])}")
+    reason = f": {visible(row['reason'])}" if row["reason"] else ""
+    return " ".join(words) + reason + "\n"
+
+
+def reload(result: dict[str, Any], _arguments: dict[str, Any], paint: Paint, _now: float) -> str:
+    return "OK\n" + _problems(result["problems"], paint)
+
+
+def ping(result: dict[str, Any], _arguments: dict[str, Any], _paint: Paint, _now: float) -> str:
+    return f"Server replied: {visible(result['reply'])}\n"
+
+
+def stop(_result: dict[str, Any], _arguments: dict[str, Any], _paint: Paint, _now: float) -> str:
+    return "Shutdown successful\n"
+
+
+def error(text: str, hint: str, paint: Paint) -> str:
+    """Return the line that tells of a failure: ``banish: TEXT; HINT``."""
+    return f"{paint('banish:', 'red')} {visible(text)}" + (f"; {visible(hint)}" if hint else "") + "\n"
+
+
+def _short(network: str) -> str:
+    """A host without its prefix, as ``addresses.show`` has it, but without the cost of ipaddress."""
+    return network.removesuffix("/128" if ":" in network else "/32")
+
+
+def _time(at: float) -> str:
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    except (OverflowError, OSError, ValueError):
+        return f"{at:.0f}"
+
+
+def _left(seconds: float) -> str:
+    """The two largest units: ``3d 4h``, ``12m 5s``."""
+    rest = max(0, round(seconds))
+    words: list[str] = []
+    for name, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, rest = divmod(rest, size)
+        if count or words or size == 1:
+            words.append(f"{count}{name}")
+    return " ".join(words[:2])

@@ -1,0 +1,347 @@
+import math
+import os
+import resource
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import banish
+from banish import addresses
+from banish.errors import StoreError
+from banish.model import Decision, Position
+from banish.store import database
+from banish.store.database import Store
+
+HERE = Position(device=1, inode=2, offset=300, head=b"Nov 22", anchor=b"port 22 ssh2\n")
+
+
+def ban(
+    ident: str = "192.0.2.7", *, jail: str = "sshd", at: float = 100.0, until: float = 700.0, count: int = 1
+) -> Decision:
+    return Decision(jail, ident, addresses.parse(ident), at, until, reason="5 failures", ban_count=count, failures=5)
+
+
+def standing(store: Store, now: float) -> list[str]:
+    return [decision.id for decision in store.standing(now)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "banish.sqlite3"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    store = Store.open(path)
+    yield store
+    store.close()
+
+
+def reopen(store: Store, path: Path, now: float = 0.0) -> Store:
+    store.close()
+    return Store.open(path, now)
+
+
+def test_a_new_database_is_for_its_owner_alone(path: Path, store: Store) -> None:
+    store.save([ban()], now=100)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
+    assert store.problem is None
+
+
+def test_bans_and_positions_survive_a_restart(path: Path) -> None:
+    store = Store.open(path)
+    store.save([ban(), ban("2001:db8::1", until=math.inf)], positions={"/var/log/auth.log": HERE}, now=100)
+    store.close()
+    store = Store.open(path)
+    assert list(store.standing(200)) == [ban(), ban("2001:db8::1", until=math.inf)]
+    assert store.positions() == {"/var/log/auth.log": HERE}
+    assert store.problem is None
+    store.close()
+
+
+def test_a_ban_ends_when_its_time_is_up_but_its_count_stays(store: Store) -> None:
+    store.save([ban(count=3)], now=100)
+    assert standing(store, 699.9) == ["192.0.2.7"]
+    assert standing(store, 700.0) == []
+    assert store.ban_counts() == {("sshd", "192.0.2.7"): 3}
+
+
+def test_an_unban_ends_the_ban_and_keeps_the_count(store: Store) -> None:
+    store.save([ban(until=math.inf, count=2), ban("192.0.2.8")], now=100)
+    store.save(unbans=[("sshd", "192.0.2.7"), ("sshd", "203.0.113.1")], now=150)
+    assert standing(store, 151) == ["192.0.2.8"]
+    assert store.ban_counts() == {("sshd", "192.0.2.7"): 2, ("sshd", "192.0.2.8"): 1}
+
+
+def test_an_unban_in_the_same_call_as_its_ban_is_the_later_word(store: Store) -> None:
+    store.save([ban(count=2)], unbans=[("sshd", "192.0.2.7")], now=100)
+    assert standing(store, 101) == []
+    assert store.ban_counts() == {("sshd", "192.0.2.7"): 2}
+
+
+def test_an_unban_of_an_ended_ban_does_not_lengthen_it(store: Store) -> None:
+    store.save([ban(until=200)], now=100)
+    store.save(unbans=[("sshd", "192.0.2.7")], now=900)
+    assert standing(store, 300) == []
+
+
+def test_a_ban_saved_again_is_prolonged(store: Store) -> None:
+    store.save([ban(until=200)], now=100)
+    store.save([ban(until=5000)], now=110)
+    assert list(store.standing(300)) == [ban(until=5000)]
+
+
+def test_a_clock_that_was_set_back_does_not_lose_the_newer_ban(store: Store) -> None:
+    store.save([ban(at=9_000_000.0, until=9_000_600.0)], now=9_000_000)
+    store.save([ban(at=100.0, until=math.inf)], now=100)
+    assert list(store.standing(9_999_999)) == [ban(at=100.0, until=math.inf)]
+
+
+def test_the_same_address_stands_in_each_jail_by_itself(store: Store) -> None:
+    store.save([ban(), ban(jail="postfix", until=800)], now=100)
+    store.save(unbans=[("sshd", "192.0.2.7")], now=120)
+    assert [decision.jail for decision in store.standing(130)] == ["postfix"]
+
+
+def test_standing_bans_come_in_the_order_of_their_ends(store: Store) -> None:
+    store.save([ban("192.0.2.1", until=math.inf), ban("192.0.2.2", until=900), ban("192.0.2.3", until=300)], now=100)
+    assert standing(store, 200) == ["192.0.2.3", "192.0.2.2", "192.0.2.1"]
+
+
+def test_purge_deletes_what_ended_long_ago_in_small_steps(store: Store) -> None:
+    store.save([ban(f"192.0.2.{n}", until=100.0 + n) for n in range(5)] + [ban("203.0.113.1", until=math.inf)], now=100)
+    assert store.purge(now=1000, age=897, limit=3) == 3
+    assert store.purge(now=1000, age=897, limit=3) == 1
+    assert store.purge(now=1000, age=897, limit=3) == 0
+    assert set(store.ban_counts()) == {("sshd", "192.0.2.4"), ("sshd", "203.0.113.1")}
+
+
+def test_a_damaged_file_is_moved_aside_and_a_new_one_begun(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"this is no database\n" * 500)
+    store = Store.open(path, now=1795351852.0)
+    aside = Path(f"{path}.corrupt-20261122T125052Z")
+    assert aside.read_bytes() == b"this is no database\n" * 500
+    assert "damaged" in str(store.problem)
+    assert str(aside) in str(store.problem)
+    store.save([ban()], now=100)
+    store = reopen(store, path)
+    assert standing(store, 200) == ["192.0.2.7"]
+    assert store.problem is None
+    store.close()
+
+
+def test_a_torn_page_in_the_middle_is_found_at_once(path: Path) -> None:
+    store = Store.open(path)
+    store.save([ban(f"2001:db8::{n:x}") for n in range(2000)], now=100)
+    store.close()
+    with path.open("r+b") as file:
+        for page in range(2, 20):
+            file.seek(page * 4096)
+            file.write(os.urandom(4096))
+    store = Store.open(path, now=0.0)
+    assert "damaged" in str(store.problem)
+    assert standing(store, 200) == []
+    store.close()
+
+
+def test_a_second_damage_within_the_second_does_not_overwrite_the_first(path: Path) -> None:
+    path.parent.mkdir()
+    for text in (b"first" * 200, b"second" * 200):
+        path.write_bytes(text)
+        for leftover in ("-wal", "-shm"):
+            Path(f"{path}{leftover}").unlink(missing_ok=True)
+        Store.open(path, now=0.0).close()
+    kept = {file.read_bytes() for file in path.parent.glob("*.corrupt-*") if not file.name.endswith(("-wal", "-shm"))}
+    assert kept == {b"first" * 200, b"second" * 200}
+
+
+def test_a_database_without_its_tables_is_damaged(path: Path) -> None:
+    Store.open(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE bans")
+    connection.close()
+    store = Store.open(path)
+    assert "no such table: bans" in str(store.problem)
+    store.save([ban()], now=100)
+    store.close()
+
+
+def test_a_file_cut_to_nothing_is_told(path: Path) -> None:
+    path.parent.mkdir()
+    path.touch()
+    store = Store.open(path)
+    assert "empty file" in str(store.problem)
+    store.close()
+
+
+def test_rows_that_somebody_edited_cost_nobody_else_their_ban(path: Path) -> None:
+    store = Store.open(path)
+    store.save([ban("192.0.2.1"), ban("192.0.2.2"), ban("192.0.2.3")], positions={"/a": HERE, "/b": HERE}, now=100)
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE bans SET at = 'yesterday' WHERE id = '192.0.2.1'")
+        connection.execute(
+            "UPDATE bans SET matches = '[', fields = '7', origin = 'x', network = '?' WHERE id = '192.0.2.2'"
+        )
+        connection.execute("UPDATE positions SET head = 7 WHERE source = '/a'")
+    connection.close()
+    store = Store.open(path)
+    second, third = store.standing(200)
+    assert (second.id, second.network, second.origin, second.matches, second.fields) == (
+        "192.0.2.2",
+        None,
+        "jail",
+        (),
+        {},
+    )
+    assert third == ban("192.0.2.3")
+    assert store.positions() == {"/b": HERE}
+    store.close()
+
+
+def test_a_database_of_a_later_version_is_refused_and_left_alone(path: Path) -> None:
+    Store.open(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StoreError, match=r"version 99.*later version"):
+        Store.open(path)
+    assert not list(path.parent.glob("*.corrupt-*"))
+
+
+def test_another_programs_database_is_refused_and_left_alone(path: Path) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE bans (ip TEXT)")
+    connection.close()
+    with pytest.raises(StoreError, match="table bans already exists"):
+        Store.open(path)
+    assert not list(path.parent.glob("*.corrupt-*"))
+
+
+def test_a_directory_that_cannot_be_made_is_told_with_its_remedy(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file stands here")
+    with pytest.raises(StoreError, match=r"banish.sqlite3: cannot open the database: .*choose another with --state"):
+        Store.open(tmp_path / "state" / "banish.sqlite3")
+
+
+def test_nothing_is_lost_while_the_disk_is_full(path: Path, store: Store) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Writing past the limit fails with EFBIG, as a full disk fails with ENOSPC (setrlimit(2)); Python ignores SIGXFSZ.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    try:
+        with pytest.raises(StoreError, match=r"banish.sqlite3: cannot save 2 bans and 1 positions"):
+            store.save([ban("192.0.2.1"), ban("192.0.2.2", count=4)], positions={"/var/log/auth.log": HERE}, now=100)
+        with pytest.raises(StoreError, match="cannot save 3 bans"):
+            store.save([ban("192.0.2.3")], unbans=[("sshd", "192.0.2.2")], now=110)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert store.pending == 4
+    store.save(now=120)
+    assert store.pending == 0
+    assert sorted(standing(store, 120)) == ["192.0.2.1", "192.0.2.3"]
+    assert store.ban_counts()["sshd", "192.0.2.2"] == 4
+    assert store.positions() == {"/var/log/auth.log": HERE}
+
+
+def test_a_database_locked_by_another_program_is_waited_for_later(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_BUSY", 0.0)
+    store = Store.open(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="another program holds it locked"):
+        store.save([ban()], now=100)
+    with pytest.raises(StoreError, match="cannot purge"):
+        store.purge(now=100, age=0)
+    other.execute("ROLLBACK")
+    other.close()
+    store.close()
+    store = Store.open(path)
+    assert standing(store, 200) == ["192.0.2.7"]
+    store.close()
+
+
+def test_an_unban_is_the_last_word_even_while_the_database_is_locked(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_BUSY", 0.0)
+    store = Store.open(path)
+    store.save([ban("192.0.2.1"), ban("192.0.2.2")], now=100)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError):
+        store.save(unbans=[("sshd", "192.0.2.1"), ("sshd", "192.0.2.2")], now=110)
+    with pytest.raises(StoreError):
+        store.save([ban("192.0.2.2", at=110, count=2)], now=110)
+    other.execute("ROLLBACK")
+    other.close()
+    store.save(now=120)
+    assert list(store.standing(130)) == [ban("192.0.2.2", at=110, count=2)]
+    store.close()
+
+
+def test_what_cannot_be_written_is_bounded_and_drops_the_oldest(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_BUSY", 0.0)
+    monkeypatch.setattr(database, "PENDING", 3)
+    store = Store.open(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError):
+        store.save([ban(f"192.0.2.{n}") for n in range(5)], positions={f"/{n}": HERE for n in range(5)}, now=100)
+    assert "2 bans could not be written" in str(store.problem)
+    other.execute("ROLLBACK")
+    other.close()
+    store.save(now=120)
+    assert sorted(standing(store, 130)) == ["192.0.2.2", "192.0.2.3", "192.0.2.4"]
+    assert sorted(store.positions()) == ["/2", "/3", "/4"]
+    store.close()
+
+
+def test_a_closed_database_says_so_instead_of_crashing(path: Path) -> None:
+    store = Store.open(path)
+    store.close()
+    for use in (lambda: store.standing(0), store.positions, store.ban_counts, lambda: store.save([ban()], now=0)):
+        with pytest.raises(StoreError):
+            use()
+
+
+SAVER = """
+import sys
+from pathlib import Path
+from banish.model import Decision, Position
+from banish.store.database import Store
+
+store = Store.open(Path(sys.argv[1]))
+done = len(store.ban_counts())
+while True:
+    bans = [Decision("sshd", f"id-{n}", None, float(n), 1e12) for n in range(done, done + 7)]
+    done += 7
+    store.save(bans, positions={"/var/log/auth.log": Position(1, 2, done, b"", b"")}, now=0.0)
+    print(done, flush=True)
+"""
+
+
+def test_after_kill_9_bans_and_positions_agree(path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(banish.__file__).parents[1])}
+    for commits in (30, 60, 90):
+        with subprocess.Popen(
+            [sys.executable, "-c", SAVER, str(path)], stdout=subprocess.PIPE, text=True, env=environment
+        ) as saver:
+            assert saver.stdout
+            told = 0
+            for _ in range(commits):
+                told = int(saver.stdout.readline())
+            saver.kill()
+        store = Store.open(path)
+        assert store.problem is None
+        saved = store.positions()["/var/log/auth.log"].offset
+        assert saved >= told
+        assert len(store.ban_counts()) == len(list(store.standing(0.0))) == saved
+        store.close()

@@ -1,0 +1,65 @@
+import math
+from ipaddress import ip_network
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from banish import addresses
+from banish.model import Decision, Position
+from banish.store.database import Store
+
+TEXT = st.text(st.characters(), max_size=12)
+"""Every str there is, lone surrogates and NUL included: a log may hold any bytes."""
+
+TIMES = st.floats(min_value=-1e12, max_value=1e12)
+ADDRESSES = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)).map(lambda address: addresses.parse(str(address)))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXT, lambda inner: st.lists(inner, max_size=3), max_leaves=4
+)
+
+DECISIONS = st.builds(
+    Decision,
+    jail=TEXT,
+    id=TEXT,
+    network=st.none() | ADDRESSES,
+    at=TIMES,
+    expires_at=TIMES | st.just(math.inf),
+    origin=st.sampled_from(["jail", "admin", "restored", "fleet"]),
+    reason=TEXT,
+    ban_count=st.integers(0, 2**63 - 1),
+    failures=st.integers(0, 2**63 - 1),
+    matches=st.lists(TEXT, max_size=3).map(tuple),
+    fields=st.dictionaries(TEXT, JSON, max_size=3),
+)
+
+UNSIGNED = st.integers(0, 2**64 - 1)
+POSITIONS = st.builds(
+    Position,
+    device=UNSIGNED,
+    inode=UNSIGNED,
+    offset=UNSIGNED,
+    head=st.binary(max_size=20),
+    anchor=st.binary(max_size=20),
+)
+
+
+@given(
+    st.lists(DECISIONS, max_size=4, unique_by=lambda ban: (ban.jail, ban.id)),
+    st.dictionaries(TEXT, POSITIONS, max_size=3),
+)
+def test_what_is_saved_is_what_is_read(bans: list[Decision], positions: dict[str, Position]) -> None:
+    store = Store.open(":memory:")
+    store.save(bans, positions=positions, now=0.0)
+    assert sorted(store.standing(-math.inf), key=repr) == sorted(bans, key=repr)
+    assert store.positions() == positions
+    assert store.ban_counts() == {(ban.jail, ban.id): ban.ban_count for ban in bans}
+    store.close()
+
+
+def test_sets_tuples_and_bytes_come_back_as_json_knows_them() -> None:
+    store = Store.open(":memory:")
+    fields = {"users": {"root", "admin"}, "pair": ("a", 1), "raw": b"caf\xe9", "where": ip_network("192.0.2.0/24")}
+    store.save([Decision("sshd", "192.0.2.7", None, 0.0, math.inf, fields=fields)], now=0.0)
+    (ban,) = store.standing(0.0)
+    assert ban.fields == {"users": ["admin", "root"], "pair": ["a", 1], "raw": "caf\udce9", "where": "192.0.2.0/24"}
+    store.close()
