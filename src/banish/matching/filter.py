@@ -1,9 +1,30 @@
-"""One filter: its expressions, and the verdict on a line in fail2ban's order."""
+"""One filter: its expressions, and the verdict on a line in fail2ban's order.
+
+A line comes in dated, with the date cut out; out comes a verdict: what the line is to this filter and, if it is (or
+completes) a failure, the matches to count. The order is normative, because first matches win and groups overwrite each other:
+
+1. With few ignoreregex (fewer than the failregex less two) these are tried first, on the whole line: a hit drops it.
+2. The prefregex; a line without it is nothing to this filter. What ``<F-CONTENT>`` captured takes the line's place, unless empty.
+3. The failregex, in order; the first that is found wins and no other is tried, whatever becomes of the match.
+4. The ignoreregex, on the same text; a hit drops the line.
+5. Groups: the failregex' over the prefregex', as far as they took part in the match.
+6. The session, if ``mlfid`` is among them (``sessions``); otherwise a line with ``nofail`` or ``mlfgained`` is information.
+7. Who it was (``identity``).
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple
+
+from banish.matching.groups import capture_of
+from banish.matching.identity import identify
+from banish.matching.sessions import Sessions
+from banish.matching.tags import RegexOption, UseDns, compile_expression
+from banish.model import Line, Match
+
+Outcome = Literal["failure", "nofail", "pending", "ignored", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,4 +35,100 @@ class FilterSettings:
     ignoreregex: tuple[str, ...] = ()
     prefregex: str = ""
     maxlines: int = 1
-    usedns: Literal["yes", "warn", "no", "raw"] = "warn"
+    usedns: UseDns = "warn"
+
+
+class Verdict(NamedTuple):
+    """What a line is to a filter."""
+
+    outcome: Outcome
+    """``failure``: it is one, or completes one. ``nofail``: information for its session. ``pending``: a failure by somebody
+    whose address is not known yet. ``ignored``: an ignoreregex dropped it. ``none``: nothing to this filter, or by nobody."""
+    regex: int | None = None
+    """Index of the failregex that was found; None when none was, or none was tried."""
+    matches: tuple[Match, ...] = ()
+    """What there is to count; empty unless *outcome* is a failure."""
+
+
+NONE = Verdict("none")
+IGNORED = Verdict("ignored")
+
+
+class Filter:
+    """A filter, compiled; holds the state of its sessions.
+
+    Raises RegexError, naming option, expression and place, for the first expression that cannot be used.
+    """
+
+    def __init__(self, settings: FilterSettings) -> None:
+        self.settings = settings
+        self.prefregex: re.Pattern[str] | None = None
+        """The compiled expressions, for whoever wants to tell from afar which lines can match (a prefilter)."""
+        if settings.prefregex:
+            (self.prefregex,) = self._compiled("prefregex", (settings.prefregex,))
+        self.failregex = self._compiled("failregex", settings.failregex)
+        self.ignoreregex = self._compiled("ignoreregex", settings.ignoreregex)
+        self._captures = tuple(capture_of(pattern) for pattern in self.failregex)
+        self._prefix = (self.prefregex, capture_of(self.prefregex)) if self.prefregex else None
+        self._ignores_first = 0 < len(self.ignoreregex) < len(self.failregex) - 2
+        self._sessions = Sessions()
+
+    def _compiled(self, option: RegexOption, expressions: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+        prefix_groups = tuple(self.prefregex.groupindex) if self.prefregex else ()
+        return tuple(
+            compile_expression(
+                expression,
+                option,
+                index,
+                usedns=self.settings.usedns,
+                multiline=self.settings.maxlines > 1,
+                prefix_groups=prefix_groups,
+            )
+            for index, expression in enumerate(expressions)
+        )
+
+    def judge(self, line: Line, at: float, now: float | None = None) -> Verdict:
+        """Return the verdict on *line*, which counts as written at *at*.
+
+        Sessions age by *now*, which is *at* unless given: give the machine's clock to age them as fail2ban does.
+        """
+        text = line.message + "\n"
+        if self._ignores_first and self._ignored(text):
+            return IGNORED
+        prefix: dict[str, Any] = {}
+        if self._prefix is not None:
+            prefregex, capture = self._prefix
+            found = prefregex.search(text)
+            if found is None:
+                return NONE
+            prefix = capture(found)
+            content = prefix.pop("content", "")
+            if content:
+                text = content + "\n"
+        for index, pattern in enumerate(self.failregex):
+            found = pattern.search(text)
+            if found is not None:
+                if self._ignored(text):
+                    return Verdict("ignored", index)
+                return self._concluded(index, prefix | self._captures[index](found), (line.text,), at, now)
+        return NONE
+
+    def _ignored(self, text: str) -> bool:
+        return any(pattern.search(text) for pattern in self.ignoreregex)
+
+    def _concluded(
+        self, index: int, fields: dict[str, Any], lines: tuple[str, ...], at: float, now: float | None
+    ) -> Verdict:
+        session = fields.get("mlfid")
+        if session is not None:
+            outcome, fields, lines = self._sessions.join(session, fields, lines, at if now is None else now)
+            if outcome != "failure":
+                return Verdict(outcome, index)
+        elif fields.get("nofail") or fields.get("mlfgained"):
+            return Verdict("nofail", index)
+        who = identify(fields, self.settings.usedns)
+        if who is None:
+            return Verdict("none", index)
+        if who.ip is not None:
+            fields["ip"] = who.ip
+        return Verdict("failure", index, (Match(index, who.id, who.network, at, fields, lines, who.name),))

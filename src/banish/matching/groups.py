@@ -1,0 +1,51 @@
+"""From a match object to fields: the named groups that took part, and those made from several of them.
+
+``<F-ALT_USER>`` (or ``<F-ALT_USER_1>``, ``_2`` …) captures another text for ``user``: the first that is not empty stands in
+when ``user`` itself is missing or empty. ``<F-TUPLE_ID>`` (``_1``, ``_2`` …) makes the id a tuple: what ``<F-ID>`` captured,
+then the others, None for what took no part. Any name may stand in place of USER and ID. As in fail2ban, the groups are taken in
+alphabetical order (``_10`` before ``_2``), and only digits after an underscore are a number: ``ALT_IP4`` is for ``ip4``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+_MADE = re.compile(r"(?P<kind>alt|tuple)_(?P<name>.+?)(?:_\d+)?")
+_RENAMED = {"id": "fid", "port": "fport"}
+
+Capture = Callable[["re.Match[str]"], dict[str, Any]]
+
+
+def capture_of(pattern: re.Pattern[str]) -> Capture:
+    """Return what turns a match of *pattern* into its fields: every named group that took part, and no None."""
+    alternatives: dict[str, list[str]] = {}
+    tuples: dict[str, list[str]] = {}
+    for group in sorted(pattern.groupindex):
+        made = _MADE.fullmatch(group)
+        if made:
+            target = _RENAMED.get(made["name"], made["name"])
+            kind = alternatives if made["kind"] == "alt" else tuples
+            kind.setdefault(target, []).append(group)
+    if not alternatives and not tuples:
+        return _captured
+
+    def capture(found: re.Match[str]) -> dict[str, Any]:
+        fields = _captured(found)
+        for target, groups in alternatives.items():
+            if not fields.get(target):
+                chosen = next((text for group in groups if (text := fields.get(group))), None)
+                if chosen:
+                    fields[target] = chosen
+        for target, groups in tuples.items():
+            members = (fields.get(target), *(fields.get(group) for group in groups))
+            if any(member is not None for member in members):
+                fields[target] = members
+        return fields
+
+    return capture
+
+
+def _captured(found: re.Match[str]) -> dict[str, Any]:
+    return {name: text for name, text in found.groupdict().items() if text is not None}
