@@ -1,7 +1,7 @@
 import math
 from ipaddress import ip_network
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from banish import addresses
@@ -43,6 +43,7 @@ POSITIONS = st.builds(
 )
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(DECISIONS, max_size=4, unique_by=lambda ban: (ban.jail, ban.id)),
     st.dictionaries(TEXT, POSITIONS, max_size=3),

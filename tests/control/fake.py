@@ -1,0 +1,182 @@
+"""A daemon with a few jails and no logs: `Control` from memory, behind the real server on a real socket.
+
+`running` serves it from a thread of the test; as a program (``python -m tests.control.fake SOCKET``) it is a process of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from banish import addresses
+from banish.control.handler import BannedRow, JailStatus, Outcome, Pong, Reloaded, Status, Stopping
+from banish.control.server import ControlServer
+from banish.errors import ControlError
+
+NOW = 1795351852.0
+HOSTILE = "root\x1b[2J\u202egnp.exe\x9b31m\udce9"
+"""A user name of the kind that turns up in logs: it clears the screen, turns the line round and is not UTF-8."""
+
+
+class FakeControl:
+    def __init__(self) -> None:
+        self.bans: dict[tuple[str, str], BannedRow] = {}
+        self.calls: list[tuple[str, tuple[Any, ...]]] = []
+        self.problem: str | None = None
+        self.reload_problems: Reloaded = {"jails": ["postfix", "sshd"], "problems": []}
+        self.stopping = asyncio.Event()
+        self.gate: threading.Event | None = None
+
+    def status(self, jail: str | None) -> Status:
+        jails = [self._jail(name) for name in ("sshd", "postfix") if jail in (None, name)]
+        if not jails:
+            raise ControlError(f"no such jail: {jail}", 5, "banish status lists them")
+        if jail is not None:
+            jails[0]["banned"] = [
+                addresses.show(net) for row in self.bans.values() if (net := addresses.parse(row["network"]))
+            ]
+        if self.problem and jail is None:
+            jails.append({**self._jail("apache"), "enabled": False, "problem": self.problem})
+        return {"version": "0.1.0", "uptime": 12.5, "jails": jails}
+
+    def _jail(self, name: str) -> JailStatus:
+        banned = sum(1 for jail, _ in self.bans if jail == name)
+        return {
+            "name": name,
+            "failed_now": 4,
+            "failed_total": 10,
+            "banned_now": banned,
+            "banned_total": banned + 4,
+            "sources": [
+                {"name": f"/var/log/{log}.log", "lines": 100, "bytes": 9000, "lag_bytes": 0}
+                for log in ("auth", "secure")
+            ],
+            "enabled": True,
+            "problem": None,
+        }
+
+    async def banned(self, network: str | None) -> list[BannedRow]:
+        self.calls.append(("banned", (network,)))
+        if self.gate is not None:
+            await asyncio.to_thread(self.gate.wait, 10)
+        if network is None:
+            return list(self.bans.values())
+        asked = addresses.parse(network)
+        if asked is None:
+            raise ControlError(f"{network} is neither an address nor a network", 2)
+        found = ((row, addresses.parse(row["network"])) for row in self.bans.values())
+        return [row for row, net in found if net and (addresses.within(asked, net) or addresses.within(net, asked))]
+
+    def ban(self, jail: str, addresses: list[str], seconds: float | None, reason: str | None) -> list[Outcome]:
+        self.calls.append(("ban", (jail, addresses, seconds, reason)))
+        self.status(jail)
+        return [self._ban(jail, word, seconds, reason or "") for word in addresses]
+
+    def _ban(self, jail: str, word: str, seconds: float | None, reason: str) -> Outcome:
+        network = addresses.parse(word)
+        if network is None:
+            return {"address": word, "jail": jail, "outcome": "invalid", "reason": "neither an address nor a network"}
+        shown = addresses.show(network)
+        if shown.startswith("127."):
+            return {"address": shown, "jail": jail, "outcome": "refused", "reason": "ignored (ip)"}
+        end = NOW + (600.0 if seconds is None else seconds)
+        expires_at = None if end == float("inf") else end
+        known = (jail, shown) in self.bans
+        self.bans[jail, shown] = {
+            "jail": jail,
+            "network": str(network),
+            "banned_at": NOW,
+            "expires_at": expires_at,
+            "ban_count": 1,
+            "origin": "admin",
+            "reason": reason,
+        }
+        outcome: Outcome = {
+            "address": shown,
+            "jail": jail,
+            "outcome": "already banned" if known else "banned",
+            "reason": "",
+            "expires_at": expires_at,
+        }
+        return outcome
+
+    def unban(self, jail: str | None, addresses: list[str], everything: bool) -> list[Outcome]:
+        self.calls.append(("unban", (jail, addresses, everything)))
+        words = [ident for _, ident in self.bans] if everything else addresses
+        rows: list[Outcome] = []
+        for word in words:
+            found = [key for key in self.bans if key[1] == word and jail in (None, key[0])]
+            for key in found:
+                del self.bans[key]
+                rows.append({"address": word, "jail": key[0], "outcome": "unbanned", "reason": ""})
+            if not found:
+                rows.append({"address": word, "jail": jail or "", "outcome": "not banned", "reason": ""})
+        return rows
+
+    async def reload(self) -> Reloaded:
+        return self.reload_problems
+
+    def ping(self) -> Pong:
+        return {"reply": "pong", "version": "0.1.0"}
+
+    def stop(self) -> Stopping:
+        self.stopping.set()
+        return {"stopping": True}
+
+
+@contextmanager
+def running(path: Path, **settings: Any) -> Iterator[FakeControl]:
+    """Serve a `FakeControl` on *path* from a thread, for the time of the block."""
+    control = FakeControl()
+    ready = threading.Event()
+    failed: list[BaseException] = []
+    leave: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    async def serve() -> None:
+        left = asyncio.Event()
+        leave.append((asyncio.get_running_loop(), left))
+        server = ControlServer(control, path, **settings)
+        try:
+            await server.start()
+        except ControlError as error:
+            failed.append(error)
+            return
+        finally:
+            ready.set()
+        await left.wait()
+        await server.close()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        if failed:
+            raise failed[0]
+        yield control
+    finally:
+        if not failed:
+            loop, left = leave[0]
+            loop.call_soon_threadsafe(left.set)
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+async def _main(path: Path) -> None:
+    control = FakeControl()
+    server = ControlServer(control, path)
+    await server.start()
+    print("ready", flush=True)
+    await control.stopping.wait()
+    await server.close()
+    # A daemon takes its time to leave; the client must wait for all of it.
+    await asyncio.sleep(0.3)
+    path.with_suffix(".left").touch()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(Path(sys.argv[1])))
