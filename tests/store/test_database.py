@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,14 +38,9 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(path: Path) -> Iterator[Store]:
-    store = Store.open(path)
+    store = Store.open(path, now=0.0)
     yield store
     store.close()
-
-
-def reopen(store: Store, path: Path, now: float = 0.0) -> Store:
-    store.close()
-    return Store.open(path, now)
 
 
 def test_a_new_database_is_for_its_owner_alone(path: Path, store: Store) -> None:
@@ -55,10 +51,10 @@ def test_a_new_database_is_for_its_owner_alone(path: Path, store: Store) -> None
 
 
 def test_bans_and_positions_survive_a_restart(path: Path) -> None:
-    store = Store.open(path)
+    store = Store.open(path, now=0.0)
     store.save([ban(), ban("2001:db8::1", until=math.inf)], positions={"/var/log/auth.log": HERE}, now=100)
     store.close()
-    store = Store.open(path)
+    store = Store.open(path, now=0.0)
     assert list(store.standing(200)) == [ban(), ban("2001:db8::1", until=math.inf)]
     assert store.positions() == {"/var/log/auth.log": HERE}
     assert store.problem is None
@@ -131,14 +127,15 @@ def test_a_damaged_file_is_moved_aside_and_a_new_one_begun(path: Path) -> None:
     assert "damaged" in str(store.problem)
     assert str(aside) in str(store.problem)
     store.save([ban()], now=100)
-    store = reopen(store, path)
+    store.close()
+    store = Store.open(path, now=0.0)
     assert standing(store, 200) == ["192.0.2.7"]
     assert store.problem is None
     store.close()
 
 
 def test_a_torn_page_in_the_middle_is_found_at_once(path: Path) -> None:
-    store = Store.open(path)
+    store = Store.open(path, now=0.0)
     store.save([ban(f"2001:db8::{n:x}") for n in range(2000)], now=100)
     store.close()
     with path.open("r+b") as file:
@@ -163,11 +160,11 @@ def test_a_second_damage_within_the_second_does_not_overwrite_the_first(path: Pa
 
 
 def test_a_database_without_its_tables_is_damaged(path: Path) -> None:
-    Store.open(path).close()
+    Store.open(path, now=0.0).close()
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TABLE bans")
     connection.close()
-    store = Store.open(path)
+    store = Store.open(path, now=0.0)
     assert "no such table: bans" in str(store.problem)
     store.save([ban()], now=100)
     store.close()
@@ -176,13 +173,13 @@ def test_a_database_without_its_tables_is_damaged(path: Path) -> None:
 def test_a_file_cut_to_nothing_is_told(path: Path) -> None:
     path.parent.mkdir()
     path.touch()
-    store = Store.open(path)
+    store = Store.open(path, now=0.0)
     assert "empty file" in str(store.problem)
     store.close()
 
 
 def test_rows_that_somebody_edited_cost_nobody_else_their_ban(path: Path) -> None:
-    store = Store.open(path)
+    store = Store.open(path, now=0.0)
     store.save([ban("192.0.2.1"), ban("192.0.2.2"), ban("192.0.2.3")], positions={"/a": HERE, "/b": HERE}, now=100)
     store.close()
     with sqlite3.connect(path) as connection:
@@ -192,7 +189,7 @@ def test_rows_that_somebody_edited_cost_nobody_else_their_ban(path: Path) -> Non
         )
         connection.execute("UPDATE positions SET head = 7 WHERE source = '/a'")
     connection.close()
-    store = Store.open(path)
+    store = Store.open(path, now=0.0)
     second, third = store.standing(200)
     assert (second.id, second.network, second.origin, second.matches, second.fields) == (
         "192.0.2.2",
@@ -207,12 +204,12 @@ def test_rows_that_somebody_edited_cost_nobody_else_their_ban(path: Path) -> Non
 
 
 def test_a_database_of_a_later_version_is_refused_and_left_alone(path: Path) -> None:
-    Store.open(path).close()
+    Store.open(path, now=0.0).close()
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(StoreError, match=r"version 99.*later version"):
-        Store.open(path)
+        Store.open(path, now=0.0)
     assert not list(path.parent.glob("*.corrupt-*"))
 
 
@@ -222,27 +219,33 @@ def test_another_programs_database_is_refused_and_left_alone(path: Path) -> None
         connection.execute("CREATE TABLE bans (ip TEXT)")
     connection.close()
     with pytest.raises(StoreError, match="table bans already exists"):
-        Store.open(path)
+        Store.open(path, now=0.0)
     assert not list(path.parent.glob("*.corrupt-*"))
 
 
 def test_a_directory_that_cannot_be_made_is_told_with_its_remedy(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file stands here")
     with pytest.raises(StoreError, match=r"banish.sqlite3: cannot open the database: .*choose another with --state"):
-        Store.open(tmp_path / "state" / "banish.sqlite3")
+        Store.open(tmp_path / "state" / "banish.sqlite3", now=0.0)
 
 
-def test_nothing_is_lost_while_the_disk_is_full(path: Path, store: Store) -> None:
+@contextmanager
+def full_disk(free: int = 0) -> Iterator[None]:
+    """Writing past the limit fails with EFBIG, as a full disk fails with ENOSPC (setrlimit(2)); Python ignores SIGXFSZ."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # Writing past the limit fails with EFBIG, as a full disk fails with ENOSPC (setrlimit(2)); Python ignores SIGXFSZ.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (free, hard))
     try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_nothing_is_lost_while_the_disk_is_full(store: Store) -> None:
+    with full_disk(free=1024):
         with pytest.raises(StoreError, match=r"banish.sqlite3: cannot save 2 bans and 1 positions"):
             store.save([ban("192.0.2.1"), ban("192.0.2.2", count=4)], positions={"/var/log/auth.log": HERE}, now=100)
         with pytest.raises(StoreError, match="cannot save 3 bans"):
             store.save([ban("192.0.2.3")], unbans=[("sshd", "192.0.2.2")], now=110)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert store.pending == 4
     store.save(now=120)
     assert store.pending == 0
@@ -251,9 +254,46 @@ def test_nothing_is_lost_while_the_disk_is_full(path: Path, store: Store) -> Non
     assert store.positions() == {"/var/log/auth.log": HERE}
 
 
+def test_bans_are_restored_even_when_the_disk_is_full_at_the_start(path: Path) -> None:
+    store = Store.open(path, now=0.0)
+    store.save([ban("192.0.2.1")], positions={"/var/log/auth.log": HERE}, now=100)
+    store.close()
+    with full_disk():
+        store = Store.open(path, now=100)
+        assert "can be read but not written" in str(store.problem)
+        assert standing(store, 200) == ["192.0.2.1"]
+        assert store.positions() == {"/var/log/auth.log": HERE}
+        with pytest.raises(StoreError, match="cannot save 1 bans"):
+            store.save([ban("192.0.2.2")], now=110)
+        with pytest.raises(StoreError, match="cannot purge"):
+            store.purge(now=1e9, age=0)
+    store.save(now=120)
+    assert (store.problem, store.pending) == (None, 0)
+    assert standing(store, 200) == ["192.0.2.1", "192.0.2.2"]
+    store.close()
+
+
+def test_a_first_start_on_a_full_disk_is_survived(path: Path) -> None:
+    with full_disk():
+        store = Store.open(path, now=0.0)
+        assert list(store.standing(0.0)) == []
+        with pytest.raises(StoreError):
+            store.save([ban()], now=100)
+    store.close()
+    store = Store.open(path, now=0.0)
+    assert standing(store, 200) == ["192.0.2.7"]
+    store.close()
+
+
+def test_a_source_that_is_gone_is_forgotten(store: Store) -> None:
+    store.save(positions={"/var/log/a.log": HERE, "/var/log/b.log": HERE}, now=100)
+    store.save(positions={"/var/log/a.log": None, "/var/log/c.log": None}, now=110)
+    assert store.positions() == {"/var/log/b.log": HERE}
+
+
 def test_a_database_locked_by_another_program_is_waited_for_later(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "_BUSY", 0.0)
-    store = Store.open(path)
+    store = Store.open(path, now=0.0)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="another program holds it locked"):
@@ -263,7 +303,7 @@ def test_a_database_locked_by_another_program_is_waited_for_later(path: Path, mo
     other.execute("ROLLBACK")
     other.close()
     store.close()
-    store = Store.open(path)
+    store = Store.open(path, now=0.0)
     assert standing(store, 200) == ["192.0.2.7"]
     store.close()
 
@@ -272,7 +312,7 @@ def test_an_unban_is_the_last_word_even_while_the_database_is_locked(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "_BUSY", 0.0)
-    store = Store.open(path)
+    store = Store.open(path, now=0.0)
     store.save([ban("192.0.2.1"), ban("192.0.2.2")], now=100)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -290,7 +330,7 @@ def test_an_unban_is_the_last_word_even_while_the_database_is_locked(
 def test_what_cannot_be_written_is_bounded_and_drops_the_oldest(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "_BUSY", 0.0)
     monkeypatch.setattr(database, "PENDING", 3)
-    store = Store.open(path)
+    store = Store.open(path, now=0.0)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError):
@@ -305,7 +345,7 @@ def test_what_cannot_be_written_is_bounded_and_drops_the_oldest(path: Path, monk
 
 
 def test_a_closed_database_says_so_instead_of_crashing(path: Path) -> None:
-    store = Store.open(path)
+    store = Store.open(path, now=0.0)
     store.close()
     for use in (lambda: store.standing(0), store.positions, store.ban_counts, lambda: store.save([ban()], now=0)):
         with pytest.raises(StoreError):
@@ -318,7 +358,7 @@ from pathlib import Path
 from banish.model import Decision, Position
 from banish.store.database import Store
 
-store = Store.open(Path(sys.argv[1]))
+store = Store.open(Path(sys.argv[1]), 0.0)
 done = len(store.ban_counts())
 while True:
     bans = [Decision("sshd", f"id-{n}", None, float(n), 1e12) for n in range(done, done + 7)]
@@ -339,7 +379,7 @@ def test_after_kill_9_bans_and_positions_agree(path: Path) -> None:
             for _ in range(commits):
                 told = int(saver.stdout.readline())
             saver.kill()
-        store = Store.open(path)
+        store = Store.open(path, now=0.0)
         assert store.problem is None
         saved = store.positions()["/var/log/auth.log"].offset
         assert saved >= told

@@ -49,7 +49,7 @@ POSITIONS = st.builds(
     st.dictionaries(TEXT, POSITIONS, max_size=3),
 )
 def test_what_is_saved_is_what_is_read(bans: list[Decision], positions: dict[str, Position]) -> None:
-    store = Store.open(":memory:")
+    store = Store.open(":memory:", now=0.0)
     store.save(bans, positions=positions, now=0.0)
     assert sorted(store.standing(-math.inf), key=repr) == sorted(bans, key=repr)
     assert store.positions() == positions
@@ -58,7 +58,7 @@ def test_what_is_saved_is_what_is_read(bans: list[Decision], positions: dict[str
 
 
 def test_sets_tuples_and_bytes_come_back_as_json_knows_them() -> None:
-    store = Store.open(":memory:")
+    store = Store.open(":memory:", now=0.0)
     fields = {"users": {"root", "admin"}, "pair": ("a", 1), "raw": b"caf\xe9", "where": ip_network("192.0.2.0/24")}
     store.save([Decision("sshd", "192.0.2.7", None, 0.0, math.inf, fields=fields)], now=0.0)
     (ban,) = store.standing(0.0)

@@ -1,8 +1,8 @@
 """What the daemon answers: the other side of THE TABLE, as a Protocol.
 
-Methods take what `commands.understand` hands over and return plain JSON, in the shapes below (docs/reference/commands.md; keys may
-be added). They may be coroutines. What cannot be done is a ControlError with the exit code of the client: 5 for a jail that does
-not exist, 2 for an argument that makes no sense, 6 for a configuration that cannot be read at all.
+Methods take what `commands.understand` hands over and return plain JSON, in the shapes below (keys may be added). They may be
+coroutines; then those of different clients overlap. What cannot be done is a ControlError with the exit code of the client: 5 for
+a jail that does not exist, 2 for an argument that makes no sense, 6 for a configuration that cannot be read at all.
 
 Times are Unix seconds; None stands for "for ever".
 """

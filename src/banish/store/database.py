@@ -17,7 +17,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -52,6 +52,7 @@ _UNBAN = """
     UPDATE bans SET expires_at = min(?, coalesce(expires_at, ?)) WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"""
 _POSITION = """
     INSERT OR REPLACE INTO positions (source, device, inode, "offset", head, anchor) VALUES (CAST(? AS TEXT), ?, ?, ?, ?, ?)"""
+_FORGET = "DELETE FROM positions WHERE source = CAST(? AS TEXT)"
 _ALL_BANS = """
     SELECT jail, id, network, at, expires_at, origin, reason, ban_count, failures, matches, fields FROM bans"""
 _STANDING = f"{_ALL_BANS} WHERE expires_at > ? OR expires_at IS NULL ORDER BY expires_at IS NULL, expires_at"
@@ -88,54 +89,73 @@ class Store:
         self._name = name
         self._bans: dict[Key, Decision | float] = {}
         """Not yet written: a ban, or when it was ended."""
-        self._positions: dict[str, Position] = {}
+        self._positions: dict[str, Position | None] = {}
+        self._is_copy = False
+        """True while the connection is to a copy in memory, because the file cannot be written."""
         self.problem: Problem | None = None
 
     @classmethod
-    def open(cls, path: Path | Literal[":memory:"], now: float = 0.0) -> Store:
+    def open(cls, path: Path | Literal[":memory:"], now: float) -> Store:
         """Open the database at *path*, made with its directory (0700, the file 0600) when there is none.
 
         A damaged file is moved to ``PATH.corrupt-TIME`` (TIME is *now*, in UTC) and a new one is begun; `problem` says so.
-        Raises StoreError when the file can be neither opened nor made, or was written by a later version.
+        A file that can be read but not written (full disk, read-only file system) is read; every `save` fails until it can be
+        written again. Raises StoreError when the file can be neither read nor made, or was written by a later version.
         """
         if not isinstance(path, Path):
             connection = _connect(path)
             _migrate(connection, path)
             return cls(connection, path)
         try:
-            try:
-                return cls._open_file(path)
-            except _DamagedError as damage:
-                aside = _move_aside(path, now)
-                store = cls._open_file(path)
-                store.problem = Problem(
-                    f"the database was damaged ({damage}); a new one was begun, bans of earlier runs are not restored",
-                    remedy=f"the damaged one is kept as {aside}; delete it when it is not needed",
-                    origin=Origin(str(path)),
-                )
-                return store
+            return cls._open_file(path, now)
         except (OSError, sqlite3.Error, _DamagedError) as error:
-            raise StoreError(f"{path}: cannot open the database: {error} ({_remedy(error)})") from error
+            try:
+                connection = _copy(path)
+            except (OSError, sqlite3.Error, _DamagedError):
+                raise StoreError(f"{path}: cannot open the database: {error} ({_remedy(error)})") from error
+            store = cls(connection, str(path))
+            store._is_copy = True
+            store.problem = Problem(
+                f"the database can be read but not written: {error}; what happens now is kept in memory until it works again",
+                remedy=_remedy(error),
+                origin=Origin(str(path)),
+            )
+            return store
 
     @classmethod
-    def _open_file(cls, path: Path) -> Store:
+    def _open_file(cls, path: Path, now: float) -> Store:
         made = _make(path)
-        connection = _connect(str(path))
-        store = cls(connection, str(path))
-        if _migrate(connection, str(path)) == 0 and not made:
-            store.problem = Problem(
-                "the database was an empty file; bans of earlier runs are not restored",
-                remedy="look for a full disk or a power cut",
+        problem = None
+        try:
+            connection = _connect(str(path))
+            version = _migrate(connection, str(path))
+        except _DamagedError as damage:
+            aside = _move_aside(path, now)
+            _make(path)
+            connection = _connect(str(path))
+            _migrate(connection, str(path))
+            problem = Problem(
+                f"the database was damaged ({damage}); a new one was begun, bans of earlier runs are not restored",
+                remedy=f"the damaged one is kept as {aside}; delete it when it is not needed",
                 origin=Origin(str(path)),
-                severity="warning",
             )
+        else:
+            if version == 0 and not made:
+                problem = Problem(
+                    "the database was an empty file; bans of earlier runs are not restored",
+                    remedy="look for a full disk or a power cut",
+                    origin=Origin(str(path)),
+                    severity="warning",
+                )
+        store = cls(connection, str(path))
+        store.problem = problem
         return store
 
     def save(
         self,
         bans: Iterable[Decision] = (),
         unbans: Iterable[Key] = (),
-        positions: Mapping[str, Position] | None = None,
+        positions: Mapping[str, Position | None] | None = None,
         *,
         now: float,
     ) -> None:
@@ -143,6 +163,7 @@ class Store:
 
         *unbans* are (jail, id) of bans that ended before their time, at *now*: the row stays and keeps its count. They count
         as later than *bans* of the same call. A ban of the same jail and id replaces the row (that is how a ban is prolonged).
+        A position of None forgets its source.
 
         Raises StoreError when nothing could be written; then all of it is kept for the next call, and nothing is lost by
         carrying on.
@@ -157,8 +178,10 @@ class Store:
         if not (self._bans or self._positions):
             return
         try:
+            if self._is_copy:
+                self._reopen()
             self._write()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, _DamagedError) as error:
             raise StoreError(
                 f"{self._name}: cannot save {len(self._bans)} bans and {len(self._positions)} positions: {error} "
                 f"({_remedy(error)}; they are kept in memory until it works again)"
@@ -236,6 +259,13 @@ class Store:
                 origin=Origin(self._name),
             )
 
+    def _reopen(self) -> None:
+        """Leave the copy for the file itself, or raise what still stands in the way."""
+        connection = _connect(self._name)
+        _migrate(connection, self._name)
+        self._connection.close()
+        self._connection, self._is_copy, self.problem = connection, False, None
+
     def _write(self) -> None:
         write = self._connection
         write.execute("BEGIN IMMEDIATE")
@@ -249,7 +279,9 @@ class Store:
                     if not isinstance(at, Decision)
                 ],
             )
-            write.executemany(_POSITION, [rows.position_row(*item) for item in self._positions.items()])
+            known = [(source, position) for source, position in self._positions.items() if position is not None]
+            write.executemany(_POSITION, [rows.position_row(*item) for item in known])
+            write.executemany(_FORGET, [(rows.text(source),) for source, at in self._positions.items() if at is None])
             write.execute("COMMIT")
         except BaseException:
             # SQLite has rolled back by itself after some errors (a full disk, for one); then this has nothing to do.
@@ -280,6 +312,28 @@ def _connect(name: str) -> sqlite3.Connection:
     if verdict != "ok":
         connection.close()
         raise _DamagedError(" ".join(str(verdict).split()))
+    return connection
+
+
+def _copy(path: Path) -> sqlite3.Connection:
+    """Return a copy in memory, which refuses to be written, of the file as it is on the disk.
+
+    ``immutable`` opens a file whose ``-shm`` cannot be made (https://sqlite.org/wal.html#readonly); what is only in the
+    ``-wal`` is not seen, and there is none after a clean stop.
+    """
+    connection = _connect(":memory:")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as source:
+            source.backup(connection)
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    if verdict != "ok":
+        connection.close()
+        raise _DamagedError(str(verdict))
+    _migrate(connection, str(path))
+    connection.execute("PRAGMA query_only = ON")
     return connection
 
 
