@@ -101,12 +101,15 @@ class Dispatch:
             if post.trouble is not None
         ]
 
-    def stop(self) -> list[Notice]:
-        """Unblock everything; what an enforcer cannot undo is said."""
+    def stop(self, keep: bool = False) -> list[Notice]:
+        """Unblock everything, or with *keep* leave every ban until its time; what an enforcer cannot undo is said."""
         notices: list[Notice] = []
         for post in self._posts.values():
             try:
-                post.enforcer.stop()
+                if keep:
+                    post.enforcer.close()
+                else:
+                    post.enforcer.stop()
             except FirewallError as error:
                 notices.append(Notice("ERROR", _LOGGER, f"{post.name}: bans may still be in force: {error}"))
         self._posts = {}

@@ -15,6 +15,7 @@ from banish.enforcement.layout import (
     CHAIN,
     FOR_EVER,
     LIFTED,
+    NEIGHBOUR_DISCOVERY,
     PRIORITY,
     TABLE,
     AddressSet,
@@ -45,6 +46,7 @@ class DryRun:
             f"add table inet {TABLE}",
             f"add chain inet {TABLE} {CHAIN} {{ type filter hook prerouting priority {PRIORITY}; policy accept; }}",
             f'add rule inet {TABLE} {CHAIN} iifname "lo" accept',
+            f"add rule inet {TABLE} {CHAIN} icmpv6 type {{ {', '.join(NEIGHBOUR_DISCOVERY.values())} }} accept",
             *_sets_and_rules(plan),
             *_elements(plan, {}),
         )
@@ -63,6 +65,10 @@ class DryRun:
 
     def stop(self) -> None:
         self._say(f"add table inet {TABLE}", f"delete table inet {TABLE}")
+        self._layout = Layout()
+        self._held = {}
+
+    def close(self) -> None:
         self._layout = Layout()
         self._held = {}
 

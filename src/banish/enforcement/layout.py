@@ -8,7 +8,9 @@ same table. Its law:
   hash sets: adding to one costs the same however much it holds, and networks that overlap never touch each other. (Interval
   sets cost more the more they hold, refuse overlaps, and with auto-merge forget the longer ban.)
 * One chain at prerouting, priority -310: before connection tracking (-200) and before DNAT (-100), so that published container
-  ports are covered, established connections die, and ports are those the client aimed at. Loopback is never blocked.
+  ports are covered, established connections die, and ports are those the client aimed at. Loopback is never blocked, nor is
+  IPv6 neighbour discovery: a ban of a network that the router is in must not take the host off its link (for IPv4 that is
+  ARP, which no ban reaches either).
 * The kernel ends a ban by itself: an element carries the time that remains.
 """
 
@@ -28,6 +30,9 @@ from banish.enforcement.scopes import Ports, Record, Scope
 TABLE = "banish"
 CHAIN = "pre"
 PRIORITY = -310
+
+NEIGHBOUR_DISCOVERY = {134: "nd-router-advert", 135: "nd-neighbor-solicit", 136: "nd-neighbor-advert"}
+"""ICMPv6 types that are never blocked (RFC 4861), with nft's names for them."""
 
 FOR_EVER = 0
 LIFTED = -1
@@ -145,18 +150,19 @@ class Layout:
 
     def _plan(self, records: Iterable[Record], now: float, created: list[AddressSet]) -> Plan:
         elements: dict[AddressSet, dict[bytes, int]] = {}
+        # By plain tuples as well, because half a million records come this way and these are cheaper to make.
+        by_tuple: dict[tuple[str, int, int], dict[bytes, int]] = {}
         refused: list[Refusal] = []
         for record in records:
             op, jail, network, expires_at = record
-            key = AddressSet(jail, network.version, network.prefixlen)
-            left = LIFTED if op == "unban" else _milliseconds(expires_at - now)
-            found = elements.get(key)
+            place = (jail, network.version, network.prefixlen)
+            found = by_tuple.get(place)
             if found is None:
                 if jail not in self._scopes:
                     refused.append(Refusal(record, f"nothing is guarded for jail {jail!r}"))
                     continue
-                found = elements[key] = {}
-            found[network.network_address.packed] = left
+                found = by_tuple[place] = elements[AddressSet(*place)] = {}
+            found[network.network_address.packed] = LIFTED if op == "unban" else _milliseconds(expires_at - now)
         for key in list(elements):
             if key in self._sets or key in created:
                 continue

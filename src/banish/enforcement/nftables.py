@@ -18,6 +18,10 @@ from banish.enforcement.netlink import LARGEST_BATCH, Message, Netlink, Refused,
 from banish.enforcement.roster import TableLost
 from banish.enforcement.scopes import Record, Scope
 
+_FIXED_RULES = 2
+_OF_FIXED_RULE = 0x7FFFFFFF
+"""The number of a fixed rule's set in a transaction; those of the plan count from 1."""
+
 
 class NftablesFirewall:
     """Owns table ``inet banish`` in the network namespace in which it is first used.
@@ -50,7 +54,7 @@ class NftablesFirewall:
             return refused + self.apply(records[half:], now)
         layout.adopt(plan)
         self._layout = layout
-        self._rules = 1 + len(plan.rules)
+        self._rules = _FIXED_RULES + len(plan.rules)
         return plan.refused
 
     def apply(self, records: Sequence[Record], now: float) -> list[Refusal]:
@@ -79,10 +83,13 @@ class NftablesFirewall:
             # Adding first makes the delete succeed in any case, and both are one transaction.
             self._commit([rules.add_table(), rules.delete_table()])
         finally:
-            self._layout = Layout()
-            if self._netlink is not None:
-                self._netlink.close()
-                self._netlink = None
+            self.close()
+
+    def close(self) -> None:
+        self._layout = Layout()
+        if self._netlink is not None:
+            self._netlink.close()
+            self._netlink = None
 
     def holds(self, now: float) -> dict[tuple[str, Network], float]:
         """Ask the kernel what is blocked: by jail and network, when it ends (``math.inf``: never). Raises TableLost."""
@@ -135,8 +142,8 @@ class NftablesFirewall:
 
 
 def _new_table(plan: Plan) -> list[Message]:
-    sets_and_rules = _sets_and_rules(plan)
-    return [rules.add_table(), rules.add_chain(), rules.accept_loopback(), *sets_and_rules]
+    fixed = [rules.accept_loopback(), *rules.accept_neighbour_discovery(_OF_FIXED_RULE)]
+    return [rules.add_table(), rules.add_chain(), *fixed, *_sets_and_rules(plan)]
 
 
 def _sets_and_rules(plan: Plan) -> list[Message]:

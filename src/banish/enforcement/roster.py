@@ -49,6 +49,10 @@ class Enforcer(Protocol):
         """Remove everything; ``replace`` may follow."""
         ...
 
+    def close(self) -> None:
+        """Let go of the firewall and leave in it what is blocked, each ban until its time. Raises nothing."""
+        ...
+
     def holds(self, now: float) -> dict[tuple[str, Network], float]:
         """Return what is blocked: by jail and network, when it ends (Unix seconds, ``math.inf`` for never)."""
         ...

@@ -10,9 +10,19 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from banish.enforcement.layout import CHAIN, FOR_EVER, LIFTED, PRIORITY, TABLE, AddressSet, Answer, Rule
+from banish.enforcement.layout import (
+    CHAIN,
+    FOR_EVER,
+    LIFTED,
+    NEIGHBOUR_DISCOVERY,
+    PRIORITY,
+    TABLE,
+    AddressSet,
+    Answer,
+    Rule,
+)
 from banish.enforcement.netlink import (
     LONGEST_ATTRIBUTE,
     NLA_F_NESTED,
@@ -78,7 +88,7 @@ NFPROTO_IPV4, NFPROTO_IPV6 = 2, 10
 IFNAMSIZ = 16
 
 # nft's datatypes and user data
-TYPE_IPADDR, TYPE_IP6ADDR, TYPE_INET_SERVICE = 7, 8, 13
+TYPE_IPADDR, TYPE_IP6ADDR, TYPE_INET_SERVICE, TYPE_ICMP6_TYPE = 7, 8, 13, 29
 UDATA_SET_KEYBYTEORDER, UDATA_SET_COMMENT = 0, 7
 BYTEORDER_BIG_ENDIAN = 2
 
@@ -119,6 +129,22 @@ def add_chain() -> Message:
 def accept_loopback() -> Message:
     name = b"lo".ljust(IFNAMSIZ, b"\0")
     return _rule((_meta(NFT_META_IIFNAME), _compare(name), _verdict(NF_ACCEPT)), "the rule for loopback")
+
+
+def accept_neighbour_discovery(identity: int) -> list[Message]:
+    """Return the messages for the rule that keeps IPv6 working on the link; *identity* as in ``add_set``."""
+    elements = [_constant_element(kind.to_bytes(1, "big")) for kind in NEIGHBOUR_DISCOVERY]
+    expressions = (
+        _meta(NFT_META_NFPROTO),
+        _compare(bytes((NFPROTO_IPV6,))),
+        _meta(NFT_META_L4PROTO),
+        _compare(bytes((PROTOCOLS["ipv6-icmp"],))),
+        _payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1),
+        _lookup(_ANONYMOUS, identity),
+        _verdict(NF_ACCEPT),
+    )
+    what = "the rule for neighbour discovery"
+    return [*_constant_set(TYPE_ICMP6_TYPE, 1, 0, elements, identity), _rule(expressions, what)]
 
 
 def add_set(addresses: AddressSet, identity: int) -> Message:
@@ -218,18 +244,22 @@ def _port_set(ports: Ports, identity: int) -> list[Message]:
     """Return the messages for the constant set of a rule's ports: each range as its first, and the first after it."""
     elements: list[bytes] = []
     if ports[0][0] > 0:
-        elements.append(_port_element(0, ends=True))
+        elements.append(_constant_element(bytes(2), ends=True))
     for low, high in ports:
-        elements.append(_port_element(low))
+        elements.append(_constant_element(low.to_bytes(2, "big")))
         if high < LAST_PORT:
-            elements.append(_port_element(high + 1, ends=True))
-    name = text(NFTA_SET_NAME, _ANONYMOUS)
+            elements.append(_constant_element((high + 1).to_bytes(2, "big"), ends=True))
+    return _constant_set(TYPE_INET_SERVICE, 2, NFT_SET_INTERVAL, elements, identity)
+
+
+def _constant_set(kind: int, width: int, flags: int, elements: Sequence[bytes], identity: int) -> list[Message]:
+    """Return the messages for a set that belongs to the rule which looks it up."""
     parts = (
         _IN_TABLE,
-        name,
-        u32(NFTA_SET_FLAGS, NFT_SET_ANONYMOUS | NFT_SET_CONSTANT | NFT_SET_INTERVAL),
-        u32(NFTA_SET_KEY_TYPE, TYPE_INET_SERVICE),
-        u32(NFTA_SET_KEY_LEN, 2),
+        text(NFTA_SET_NAME, _ANONYMOUS),
+        u32(NFTA_SET_FLAGS, NFT_SET_ANONYMOUS | NFT_SET_CONSTANT | flags),
+        u32(NFTA_SET_KEY_TYPE, kind),
+        u32(NFTA_SET_KEY_LEN, width),
         u32(NFTA_SET_ID, identity),
         nested(NFTA_SET_DESC, u32(NFTA_SET_DESC_SIZE, len(elements))),
         attribute(NFTA_SET_USERDATA, _byteorder()),
@@ -241,14 +271,14 @@ def _port_set(ports: Ports, identity: int) -> list[Message]:
         nested(NFTA_SET_ELEM_LIST_ELEMENTS, *elements),
     )
     return [
-        Message(NFT_MSG_NEWSET, NLM_F_CREATE, b"".join(parts), "set of ports"),
-        Message(NFT_MSG_NEWSETELEM, NLM_F_CREATE, b"".join(filling), "ports of a rule"),
+        Message(NFT_MSG_NEWSET, NLM_F_CREATE, b"".join(parts), "the set of a rule"),
+        Message(NFT_MSG_NEWSETELEM, NLM_F_CREATE, b"".join(filling), "the elements of a rule's set"),
     ]
 
 
-def _port_element(port: int, ends: bool = False) -> bytes:
+def _constant_element(key: bytes, ends: bool = False) -> bytes:
     flags = u32(NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END) if ends else b""
-    return nested(NFTA_LIST_ELEM, flags, nested(NFTA_SET_ELEM_KEY, attribute(NFTA_DATA_VALUE, port.to_bytes(2, "big"))))
+    return nested(NFTA_LIST_ELEM, flags, nested(NFTA_SET_ELEM_KEY, attribute(NFTA_DATA_VALUE, key)))
 
 
 def _byteorder() -> bytes:
