@@ -381,6 +381,10 @@ class Follower:
             self._chain.remove(link)
         if link is self._current:
             self._current = None
+        later = next((each for each in self._chain if each.serial > self._mark_serial), None)
+        if later is not None and self._mark_serial <= link.serial and later is self._chain[0]:
+            # All that came before is done: the next file is where reading goes on, even if it has said nothing yet.
+            self._mark_serial, self._mark = later.serial, later.file.position
 
     def _note(self, text: str) -> None:
         self.rotations.append(text)

@@ -95,7 +95,7 @@ class Forward(ABC):
         if self._leading:
             skip = len(fresh) - len(fresh.lstrip(b"\0"))
             self._leading = skip == len(fresh)
-        if self._at < HEAD:
+        if len(self._head) < min(HEAD, self._at + len(fresh)):
             self._head = (self._head[: self._at] + fresh)[:HEAD]
             self.position = self.position._replace(head=self._head)
         cut = fresh.rfind(b"\n") + 1
@@ -146,7 +146,7 @@ class Plain(Forward):
         self._fd = fd
         found = os.fstat(fd)
         self.own_identity: Identity = (found.st_dev, found.st_ino)
-        head = os.pread(fd, min(HEAD, offset), 0)
+        head = os.pread(fd, min(HEAD, offset or HEAD), 0)  # at the beginning it is looked at ahead, see peek
         before = os.pread(fd, min(ANCHOR, offset), max(0, offset - ANCHOR))
         super().__init__(identity or self.own_identity, offset, head, before)
 
@@ -166,14 +166,15 @@ class Plain(Forward):
         return opened
 
     def _fetch(self, limit: int) -> bytes | None:
-        before = self._before
-        if self._at and not before:
+        at = self._at
+        # What must be there still: the anchor, and near the beginning the head, which may reach beyond the offset.
+        base, known = (0, self._head) if at < HEAD else (at - len(self._before), self._before)
+        got = os.pread(self._fd, max(at + limit, base + len(known)) - base, base)
+        if len(got) < at - base or not got.startswith(known):
             return None
-        got = os.pread(self._fd, len(before) + limit, self._at - len(before))
-        if not got.startswith(before) or (not self._at and not got.startswith(self._head[:limit])):
-            return None
-        self.ended = len(got) < len(before) + limit
-        return got[len(before) :] if before else got
+        fresh = got[at - base :]
+        self.ended = len(fresh) < limit
+        return fresh[:limit]
 
     def peek(self) -> None:
         """Remember how the file begins, so that it is known again if it is truncated before its first line was read."""
