@@ -8,6 +8,7 @@ same name, so that a tree brought from there blocks as before; that is told as a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from banish.config.definition import FileDefinition, missing_file
@@ -30,8 +31,8 @@ class LoadedAction:
     problems: tuple[Problem, ...] = ()
 
 
-def load(tree: Tree, call: Call, jail: str) -> LoadedAction:
-    """Return action.d/*call.name* with the options of *call* for *jail*.
+def load(tree: Tree, call: Call, jail: str, option: Callable[[str], Text | None]) -> LoadedAction:
+    """Return action.d/*call.name* with the options of *call* for *jail*, whose own options tags find through *option*.
 
     Raises ConfigError when there is no such action, when it cannot be put together, or when only a shell could run it.
     """
@@ -61,7 +62,7 @@ def load(tree: Tree, call: Call, jail: str) -> LoadedAction:
             ),
         )
         files = builtin
-    options = put_together(files, call, jail)
+    options = put_together(files, call, jail, option)
     settings = ActionSettings(
         name=call.name, actname=options["actname"], enforcer=options.pop(_ENFORCER), options=options
     )
@@ -73,7 +74,7 @@ def _has_enforcer(files: Sections) -> bool:
     return definition is not None and bool(definition.text.text.strip())
 
 
-def put_together(files: Sections, call: Call, jail: str) -> dict[str, str]:
+def put_together(files: Sections, call: Call, jail: str, option: Callable[[str], Text | None]) -> dict[str, str]:
     """Return every option of an action for *jail*, ``name`` and ``actname`` too; raises ConfigError.
 
     Tags that only a ban can fill stay, and so do those whose option differs between the families.
@@ -83,7 +84,7 @@ def put_together(files: Sections, call: Call, jail: str) -> dict[str, str]:
     given.setdefault("actname", Text.at(_actname(call.name, instance, jail), BUILT_IN))
     own = [name for section in ("Definition", "Init") for name in files.options(section)]
     conditional = frozenset(name.partition("?")[0] for name in (*own, *given) if "?" in name)
-    definition = FileDefinition(files, given, untouched=_AT_BAN | conditional)
+    definition = FileDefinition(files, given, untouched=_AT_BAN | conditional, jail=option)
     options = {}
     for name in definition.names():
         unconditional, condition, _ = name.partition("?")

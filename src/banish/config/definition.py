@@ -2,12 +2,13 @@
 
 Its options are those of ``[Definition]`` and ``[Init]`` (which overrides, since it is what users are meant to change), and
 on top what the jail gives in brackets. Tags find the same options; ``<known/option>`` finds the value without what was given,
-so that ``filter = x[agents="bad|<known/agents>"]`` extends the file's own.
+so that ``filter = x[agents="bad|<known/agents>"]`` extends the file's own. Tags of an action also find the options of its jail
+(``<logpath>``, ``<maxretry>``), behind what was given and ``[Init]`` but before ``[Definition]``: measured on fail2ban.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 
 from banish.config.layers import Sections, Tree
@@ -29,8 +30,12 @@ class FileDefinition:
         *,
         assumed: Mapping[str, Text] | None = None,
         untouched: frozenset[str] = frozenset(),
+        jail: Callable[[str], Text | None] = lambda _: None,
     ) -> None:
-        """*assumed* are values for options that nobody sets; *untouched* names tags that wait for the moment of a ban."""
+        """*assumed* are values for options that nobody sets; *untouched* names tags that wait for the moment of a ban.
+
+        *jail* finds the jail's options for tags.
+        """
         self._files = files
         # chain="<known/chain>" gives nothing: it stands for what the file says anyway, for every family.
         self.given = {name: text for name, text in given.items() if text.text != f"<known/{name}>"}
@@ -38,6 +43,7 @@ class FileDefinition:
         self._own = Scope(files, _SECTIONS, assumed=assumed)
         self._assumed = assumed or {}
         self._untouched = untouched
+        self._jail = jail
         self._tags = Substitution(self._find)
         self._values: dict[str, Text | None] = {}
 
@@ -65,6 +71,8 @@ class FileDefinition:
             return None
         section, slash, option = tag.partition("/")
         if not slash:
+            if tag not in self.given and self._files.definition("Init", tag) is None and (text := self._jail(tag)):
+                return text
             return self._scope.get(tag)
         if section == "known":
             return self._own.get(option)

@@ -6,7 +6,6 @@ problem that says why; the others run. What is merely odd is a warning, and the 
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -152,7 +151,7 @@ class _JailLoader:
         )
         journalmatch = tuple(match for match, _ in expressions.entries("journalmatch"))
         logpaths = tuple(_logpath(entry) for entry, _ in options.entries("logpath"))
-        if definition is not None and not failregex and not options.failed:
+        if not failregex and not options.failed:
             expressions.warn("failregex", "there is none, so nothing will be found", "set filter or failregex")
         self._check_sources(backend, logpaths, journalmatch)
         chosen = self._actions()
@@ -204,7 +203,7 @@ class _JailLoader:
         encoding = self.options.word("logencoding", "auto")
         if encoding.lower() != "auto":
             try:
-                codecs.lookup(encoding)
+                b"".decode(encoding)
             except (LookupError, ValueError):
                 self.options.warn(
                     "logencoding", "is no encoding; auto is used", "a codec's name such as utf-8 or latin-1"
@@ -255,7 +254,7 @@ class _JailLoader:
         for call in calls:
             self.parameters.update(name.partition("?")[0] for name in call.options)
             try:
-                loaded = actions.load(self._tree, call, self.name)
+                loaded = actions.load(self._tree, call, self.name, self._option)
             except ConfigError as error:
                 options.tell(error, "action")
                 continue
@@ -270,6 +269,10 @@ class _JailLoader:
         if calls and not chosen:
             options.problem("action", "none of the jail's actions can be run", "banaction = nftables")
         return tuple(chosen.values())
+
+    def _option(self, name: str) -> Text | None:
+        """Find an option of the jail for the tags of its actions; variables are given to an action in brackets instead."""
+        return self._scope.get(name) if name in unknown.READ else None
 
     def _warn_without_effect(self) -> None:
         """Tell options that are understood but that nothing acts on yet, where they ask for something."""

@@ -86,7 +86,7 @@ class Tree:
         self.problems: list[Problem] = []
         self._files: dict[Path, ini.IniFile] = {}
         self._names: dict[tuple[str, bool], Sections | None] = {}
-        if user is not None and not user.is_dir():
+        if user is not None and not os.path.isdir(user):
             self.problems.append(
                 Problem(
                     "is not a directory; the packaged configuration is used",
