@@ -3,6 +3,8 @@
 Expressions see the lines joined, each with its line end. Lines that a failregex matched leave the window, so that they are not
 found again; lines it only skipped (``<SKIPLINES>``), and those around the match, stay until newer ones push them out.
 
+What ``<F-CONTENT>`` captured from several lines is traced back to them (fail2ban loses track there and reports other lines).
+
 Bounded by *size* lines; the oldest is dropped first.
 """
 
