@@ -1,1 +1,1 @@
-"""Text to Match: tags, filters, sessions. Pure."""
+"""Text to Match: tags, filters, sessions over several lines. Pure."""

@@ -10,6 +10,9 @@ completes) a failure, the matches to count. The order is normative, because firs
 5. Groups: the failregex' over the prefregex', as far as they took part in the match.
 6. The session, if ``mlfid`` is among them (``sessions``); otherwise a line with ``nofail`` or ``mlfgained`` is information.
 7. Who it was (``identity``).
+
+With ``maxlines`` above 1 all this is tried on the last lines together (``window``); ``^`` and ``$`` of a failregex then match at
+every line, those of the other expressions do not, and step 4 sees the matched lines only, without those that were skipped.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from banish.matching.groups import capture_of
 from banish.matching.identity import identify
 from banish.matching.sessions import Sessions
 from banish.matching.tags import RegexOption, UseDns, compile_expression
+from banish.matching.window import Window
 from banish.model import Line, Match
 
 Outcome = Literal["failure", "nofail", "pending", "ignored", "none"]
@@ -55,7 +59,7 @@ IGNORED = Verdict("ignored")
 
 
 class Filter:
-    """A filter, compiled; holds the state of its sessions.
+    """A filter, compiled; holds the state of its sessions and, with maxlines, its last lines.
 
     Raises RegexError, naming option, expression and place, for the first expression that cannot be used.
     """
@@ -72,6 +76,7 @@ class Filter:
         self._prefix = (self.prefregex, capture_of(self.prefregex)) if self.prefregex else None
         self._ignores_first = 0 < len(self.ignoreregex) < len(self.failregex) - 2
         self._sessions = Sessions()
+        self._window = Window(settings.maxlines) if settings.maxlines > 1 else None
 
     def _compiled(self, option: RegexOption, expressions: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
         prefix_groups = tuple(self.prefregex.groupindex) if self.prefregex else ()
@@ -81,7 +86,7 @@ class Filter:
                 option,
                 index,
                 usedns=self.settings.usedns,
-                multiline=self.settings.maxlines > 1,
+                multiline=option == "failregex" and self.settings.maxlines > 1,
                 prefix_groups=prefix_groups,
             )
             for index, expression in enumerate(expressions)
@@ -92,10 +97,11 @@ class Filter:
 
         Sessions age by *now*, which is *at* unless given: give the machine's clock to age them as fail2ban does.
         """
-        text = line.message + "\n"
+        text = line.message + "\n" if self._window is None else self._window.add(line)
         if self._ignores_first and self._ignored(text):
             return IGNORED
         prefix: dict[str, Any] = {}
+        span = (0, len(text))
         if self._prefix is not None:
             prefregex, capture = self._prefix
             found = prefregex.search(text)
@@ -105,12 +111,16 @@ class Filter:
             content = prefix.pop("content", "")
             if content:
                 text = content + "\n"
+                span = found.span("content")
         for index, pattern in enumerate(self.failregex):
             found = pattern.search(text)
             if found is not None:
+                lines: tuple[str, ...] = (line.text,)
+                if self._window is not None:
+                    lines, text = self._window.take(found, *span)
                 if self._ignored(text):
                     return Verdict("ignored", index)
-                return self._concluded(index, prefix | self._captures[index](found), (line.text,), at, now)
+                return self._concluded(index, prefix | self._captures[index](found), lines, at, now)
         return NONE
 
     def _ignored(self, text: str) -> bool:

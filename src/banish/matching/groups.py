@@ -12,8 +12,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from banish.matching.tags import RENAMED
+
 _MADE = re.compile(r"(?P<kind>alt|tuple)_(?P<name>.+?)(?:_\d+)?")
-_RENAMED = {"id": "fid", "port": "fport"}
 
 Capture = Callable[["re.Match[str]"], dict[str, Any]]
 
@@ -25,7 +26,7 @@ def capture_of(pattern: re.Pattern[str]) -> Capture:
     for group in sorted(pattern.groupindex):
         made = _MADE.fullmatch(group)
         if made:
-            target = _RENAMED.get(made["name"], made["name"])
+            target = RENAMED.get(made["name"], made["name"])
             kind = alternatives if made["kind"] == "alt" else tuples
             kind.setdefault(target, []).append(group)
     if not alternatives and not tuples:

@@ -49,7 +49,8 @@ _SKIPLINES = r"\n(?P<skiplines%d>(?:[^\n]*\n)*?)"
 
 _WHOLE = {"IP4": _IP4, "IP6": _IP6, "DNS": _DNS, "CIDR": _CIDR, "ADDR": _ADDR, "SUBNET": _SUBNET}
 _EMPTY = {**_WHOLE, "ID": r"(?P<fid>\S+)", "PORT": r"(?P<fport>\w+)"}
-_RENAMED = {"id": "fid", "port": "fport"}
+RENAMED = {"id": "fid", "port": "fport"}
+"""Tags whose group has another name than the tag."""
 
 _TOKEN = re.compile(
     r"<(?P<whole>HOST|IP4|IP6|DNS|CIDR|ADDR|SUBNET|SKIPLINES)>"
@@ -109,7 +110,7 @@ def expand(expression: str, usedns: UseDns = "warn") -> Expansion:
         elif kind == "opening":
             opened.add(name)
             group = name.lower()
-            replacement = f"(?P<{_RENAMED.get(group, group)}>"
+            replacement = f"(?P<{RENAMED.get(group, group)}>"
         else:
             replacement = ")" if name in opened else token[0]
         add(replacement, token.start(), unchanged=False)
