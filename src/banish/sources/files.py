@@ -1,0 +1,370 @@
+"""The hub over all log files: many paths and patterns, one inotify instance, one stream of batches.
+
+The caller names patterns and takes ``Batch`` after ``Batch`` from ``batches``; which jail wants which file it asks with
+``patterns_of``. A file is read once, however many jails watch it. A journal source stands beside this one, in ``journal.py``:
+it yields the same ``Batch`` from an ``async def batches``, with a cursor where a file has its offset, and the daemon merges the two.
+
+Law: no threads, and never long at a stretch: after 1 MiB or 20 ms the event loop gets its turn. Nothing is raised for what is
+wrong with a file; it is in ``status`` and, once, in ``notices``. What inotify misses, the look at everything once a second finds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from banish.model import Batch, Notice, Position
+from banish.sources import globs, watching
+from banish.sources.follower import BLOCK, Follower
+from banish.sources.paths import LogPath
+from banish.sources.reading import Identity, identity_of
+
+POLL_INTERVAL = 1.0
+"""Seconds between two looks at everything."""
+BREATH_BYTES = 1 << 20
+BREATH_SECONDS = 0.02
+_NOTICES = 1000
+_OPENING: Identity = (-1, -1)
+
+
+class FileStatus(NamedTuple):
+    """How one path is doing; a pattern that hits nothing has a row of its own, under its own name."""
+
+    path: str
+    size: int
+    """Bytes in the present file."""
+    lag_bytes: int
+    """Bytes written but not yet handed over."""
+    found: bool
+    problem: str | None
+
+
+@dataclass(slots=True, eq=False)
+class _Followed:
+    follower: Follower
+    patterns: set[str] = field(default_factory=set)
+    places: set[tuple[str, str]] = field(default_factory=set)
+    identity: Identity | None = _OPENING
+    problem: str | None = None
+    shortened: int = 0
+
+
+class FileSource:
+    """Follows *paths*, going on from *positions* (by path) where there is one.
+
+    A pattern that is given with ``head`` and with ``tail`` is read from its head. *clock* gives seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        paths: Iterable[LogPath] = (),
+        positions: Mapping[str, Position] | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        watcher: watching.Watcher | None = None,
+        poll_interval: float = POLL_INTERVAL,
+    ) -> None:
+        self._clock = clock
+        self._poll_interval = poll_interval
+        self._notices: deque[Notice] = deque(maxlen=_NOTICES)
+        self._starts: dict[str, Literal["head", "tail"]] = {}
+        self._hits: dict[str, tuple[str, ...]] = {}
+        self._files: dict[str, _Followed] = {}
+        self._positions: dict[str, Position] = dict(positions or {})
+        self._index: dict[str, dict[str, set[str]]] = {}
+        self._glob_directories: dict[str, set[str]] = {}
+        self._watched: dict[str, str | None] = {}
+        self._ready: dict[str, None] = {}
+        self._next_poll = clock() + poll_interval
+        self._closed = False
+        self._waiting: (
+            tuple[asyncio.AbstractEventLoop, asyncio.Future[None], asyncio.TimerHandle, int | None] | None
+        ) = None
+        if watcher is None:
+            watcher, notice = watching.watcher()
+            if notice is not None:
+                self._notices.append(notice)
+        self._watcher = watcher
+        self.add(paths)
+
+    # What is followed
+
+    def add(self, paths: Iterable[LogPath], positions: Mapping[str, Position] | None = None) -> None:
+        """Follow *paths* too. A file that is followed already goes on where it is, whatever its start says now."""
+        self._positions.update(positions or {})
+        starts: dict[str, Literal["head", "tail"]] = {}
+        for path in paths:
+            starts[path.pattern] = "head" if "head" in (path.start, starts.get(path.pattern)) else "tail"
+        for pattern, start in sorted(
+            starts.items(), key=lambda item: item[1]
+        ):  # head first: it wins for a file in both
+            fresh = pattern not in self._starts
+            self._starts[pattern] = start if fresh or start == "head" else self._starts[pattern]
+            if fresh:
+                self._expand(pattern, start, first=True)
+        self._watch()
+        self._stir()
+
+    def remove(self, patterns: Iterable[str]) -> None:
+        """Stop following what only *patterns* asked for. Added again, a file goes on where it was handed over to."""
+        for pattern in patterns:
+            self._starts.pop(pattern, None)
+            self._hits.pop(pattern, None)
+            for path, followed in tuple(self._files.items()):
+                followed.patterns.discard(pattern)
+                if not followed.patterns:
+                    if followed.follower.position is not None:
+                        self._positions[path] = followed.follower.position
+                    self._forget(path)
+        self._watch()
+
+    def patterns_of(self, path: str) -> frozenset[str]:
+        """Return the patterns that the file of a batch (its ``source``) belongs to; empty when it is not followed."""
+        followed = self._files.get(path)
+        return frozenset(followed.patterns) if followed else frozenset()
+
+    def positions(self) -> dict[str, Position]:
+        """Return where reading goes on after all that was handed over, also for files that had nothing to hand over yet."""
+        found = {path: followed.follower.position for path, followed in self._files.items()}
+        return {path: position for path, position in found.items() if position is not None}
+
+    def status(self) -> list[FileStatus]:
+        """Return a row for every file, and for every pattern that hits none, sorted by path."""
+        rows = []
+        hit: set[str] = set()
+        for path, followed in self._files.items():
+            follower = followed.follower
+            hit |= followed.patterns
+            rows.append(FileStatus(path, follower.size(), follower.lag(), follower.found, follower.problem))
+        for pattern in self._starts.keys() - hit:
+            problem = f"{pattern}: no file matches (what appears is read)"
+            rows += [FileStatus(pattern, 0, 0, False, problem)]
+        return sorted(rows)
+
+    def notices(self) -> list[Notice]:
+        """Return what happened since the last call; when nobody asks, the oldest are dropped beyond a thousand."""
+        told = list(self._notices)
+        self._notices.clear()
+        return told
+
+    def close(self) -> None:
+        """Close all files and the watcher; ``batches`` ends."""
+        self._closed = True
+        self._stir()
+        for followed in self._files.values():
+            followed.follower.close()
+        self._watcher.close()
+
+    # The stream
+
+    async def batches(self) -> AsyncIterator[Batch]:
+        """Yield batches as they are written, until ``close``. Files take turns; one caller at a time."""
+        handed, since = 0, self._clock()
+        while not self._closed:
+            self._listen()
+            while self._ready and not self._closed:
+                path = next(iter(self._ready))
+                del self._ready[path]
+                batch, worked = self._read(path)
+                if batch is not None:
+                    yield batch
+                handed += worked
+                if handed >= BREATH_BYTES or self._clock() - since >= BREATH_SECONDS:
+                    await asyncio.sleep(0)
+                    handed, since = 0, self._clock()
+                    break
+            else:
+                if not self._closed:
+                    await self._wait()
+                    handed, since = 0, self._clock()
+
+    def _read(self, path: str) -> tuple[Batch | None, int]:
+        followed = self._files.get(path)
+        if followed is None:
+            return None, 0
+        follower = followed.follower
+        batch = follower.read(BLOCK)
+        if batch is not None or follower.more:
+            self._ready[path] = None
+        if follower.identity != followed.identity:
+            followed.identity = follower.identity
+            self._place(path, followed)
+        self._tell(followed)
+        return batch, len(batch.data) if batch else BLOCK * follower.more
+
+    def _listen(self) -> None:
+        now = self._clock()
+        if now >= self._next_poll:
+            self._next_poll = now + self._poll_interval
+            self._watcher.changes()  # whatever it says is looked at now
+            self._poll()
+            return
+        changes = self._watcher.changes()
+        if changes.everything and self._watcher.fileno() is not None:
+            self._poll()
+            return
+        for directory, names in changes.names.items():
+            known = self._index.get(directory, {})
+            for name in names:
+                paths = known.get(name)
+                if paths:
+                    self._ready.update(dict.fromkeys(paths))
+                else:
+                    self._stray(directory, name)
+        if changes.names:
+            lingering = (path for path, followed in self._files.items() if followed.follower.lingering)
+            self._ready.update(dict.fromkeys(lingering))
+
+    def _poll(self) -> None:
+        for pattern in self._starts:
+            self._expand(pattern, "head", first=False)
+        for path, followed in tuple(self._files.items()):
+            follower = followed.follower
+            if (
+                follower.idle
+                and follower.problem
+                and all(map(globs.is_glob, followed.patterns))
+                and not os.path.lexists(path)
+            ):
+                self._forget(path)
+        self._watch()
+        self._ready.update(dict.fromkeys(self._files))
+
+    def _stray(self, directory: str, name: str) -> None:
+        """A name that nobody follows: perhaps a pattern hits it now."""
+        path = os.path.join(directory, name)
+        for pattern in tuple(self._glob_directories.get(directory, ())):
+            if path not in self._hits.get(pattern, ()) and path not in self._watched and globs.may_hit(pattern, path):
+                self._expand(pattern, "head", first=False)
+                self._watch()
+
+    async def _wait(self) -> None:
+        loop = asyncio.get_running_loop()
+        descriptor = self._watcher.fileno()
+        timer = loop.call_later(max(0.0, self._next_poll - self._clock()), self._stir)
+        future = loop.create_future()
+        self._waiting = (loop, future, timer, descriptor)
+        if descriptor is not None:
+            loop.add_reader(descriptor, self._stir)
+        try:
+            await future
+        finally:
+            self._stir()
+
+    def _stir(self) -> None:
+        """End the waiting. The reader is registered only while we wait: a caller at work must not spin the loop."""
+        if self._waiting is None:
+            return
+        loop, future, timer, descriptor = self._waiting
+        self._waiting = None
+        timer.cancel()
+        if descriptor is not None:
+            loop.remove_reader(descriptor)
+        if not future.done():
+            future.set_result(None)
+
+    # Names
+
+    def _expand(self, pattern: str, start: Literal["head", "tail"], *, first: bool) -> None:
+        """Follow what *pattern* hits; a file that it did not hit at *first* is new, and is read from its beginning."""
+        if not globs.is_glob(pattern):
+            self._follow(pattern, pattern, start, first)
+            return
+        found = globs.hits(pattern)
+        if found == self._hits.get(pattern):
+            return
+        self._hits[pattern] = found
+        for path in globs.logs(found, self._files):
+            self._follow(path, pattern, start, first)
+
+    def _follow(self, path: str, pattern: str, start: Literal["head", "tail"], first: bool) -> None:
+        followed = self._files.get(path)
+        if followed is None:
+            resume = self._positions.pop(path, None) or (None if first else self._handed_on(path))
+            followed = self._files[path] = _Followed(Follower(path, start, resume, clock=self._clock))
+            self._place(path, followed)
+            self._ready[path] = None
+        followed.patterns.add(pattern)
+
+    def _handed_on(self, path: str) -> Position | None:
+        """A file that was followed under a name it no longer has goes on where it was."""
+        try:
+            identity = identity_of(os.stat(path))
+        except OSError:
+            return None
+        for followed in self._files.values():
+            position = followed.follower.release(identity)
+            if position is not None:
+                return position
+        return None
+
+    def _forget(self, path: str) -> None:
+        followed = self._files.pop(path)
+        followed.follower.close()
+        self._unplace(path, followed)
+        self._ready.pop(path, None)
+
+    def _place(self, path: str, followed: _Followed) -> None:
+        """Note the directories whose changes concern *path*: its own, and that of the file it points to."""
+        places = {os.path.split(os.path.abspath(path)), os.path.split(os.path.realpath(path))}
+        if places == followed.places:
+            return
+        self._unplace(path, followed)
+        followed.places = places
+        for directory, name in places:
+            self._index.setdefault(directory, {}).setdefault(name, set()).add(path)
+            self._watch_one(directory)
+
+    def _unplace(self, path: str, followed: _Followed) -> None:
+        for directory, name in followed.places:
+            names = self._index.get(directory, {})
+            paths = names.get(name, set())
+            paths.discard(path)
+            if not paths:
+                names.pop(name, None)
+            if not names:
+                self._index.pop(directory, None)
+        followed.places = set()
+
+    def _watch(self) -> None:
+        """Watch the directories that matter, and only those; a watch that was lost is renewed."""
+        self._glob_directories = {}
+        for pattern in self._starts:
+            if globs.is_glob(pattern):
+                for directory in globs.directories(pattern):
+                    self._glob_directories.setdefault(directory, set()).add(pattern)
+        wanted = self._index.keys() | self._glob_directories.keys()
+        for directory in self._watched.keys() - wanted:
+            self._watcher.unwatch(directory)
+            del self._watched[directory]
+        for directory in wanted:
+            self._watch_one(directory)
+
+    def _watch_one(self, directory: str) -> None:
+        problem = self._watcher.watch(directory)
+        if problem is not None and problem != self._watched.get(directory):
+            self._notices.append(Notice("WARNING", "filter", problem))
+        self._watched[directory] = problem
+
+    def _tell(self, followed: _Followed) -> None:
+        follower = followed.follower
+        for reason in follower.rotations:
+            self._notices.append(
+                Notice("INFO", "filter", f"Log rotation detected for {follower.path}, reason: {reason}")
+            )
+        follower.rotations.clear()
+        if follower.problem != followed.problem:
+            followed.problem = follower.problem
+            if follower.problem:
+                self._notices.append(Notice("WARNING", "filter", follower.problem))
+            else:
+                self._notices.append(Notice("INFO", "filter", f"{follower.path}: it is read again"))
+        if follower.shortened != followed.shortened:
+            followed.shortened = follower.shortened
+            text = f"{follower.path}: {follower.shortened} lines were longer than 1 MiB and were cut"
+            self._notices.append(Notice("WARNING", "filter", text))

@@ -1,0 +1,419 @@
+"""The hub: many files and patterns in one stream, in a real event loop with the real inotify."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from banish.model import Batch
+from banish.sources import files
+from banish.sources.files import FileSource
+from banish.sources.paths import LogPath
+from banish.sources.watching import InotifyWatcher, PollingWatcher
+
+DEADLINE = 5.0
+
+
+def run(story: Coroutine[Any, Any, None]) -> None:
+    async def within_the_deadline() -> None:
+        async with asyncio.timeout(4 * DEADLINE):
+            await story
+
+    asyncio.run(within_the_deadline())
+
+
+class Reader:
+    """Takes what a source yields, in the background."""
+
+    def __init__(self, source: FileSource) -> None:
+        self.source = source
+        self.batches: list[Batch] = []
+        self._task = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        async with aclosing(_closable(self.source)) as stream:
+            async for batch in stream:
+                self.batches.append(batch)
+
+    def text(self, path: Path | str) -> bytes:
+        return b"".join(batch.data for batch in self.batches if batch.source == str(path))
+
+    async def until(self, condition: Callable[[], bool]) -> float:
+        began = time.monotonic()
+        async with asyncio.timeout(DEADLINE):
+            while not condition():  # noqa: ASYNC110  a condition on files has no event to wait for
+                await asyncio.sleep(0.002)
+        return time.monotonic() - began
+
+    async def reads(self, path: Path, text: bytes) -> float:
+        try:
+            return await self.until(lambda: self.text(path) == text)
+        except TimeoutError:
+            raise AssertionError(f"{path}: {self.text(path)!r} instead of {text!r}") from None
+
+    async def close(self) -> None:
+        self.source.close()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+
+async def _closable(source: FileSource) -> Any:
+    async for batch in source.batches():
+        yield batch
+
+
+def append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
+
+
+def paths(*patterns: Path | str, start: Any = "head") -> list[LogPath]:
+    return [LogPath(str(pattern), start) for pattern in patterns]
+
+
+def reading(story: Callable[[Reader], Awaitable[None]], **settings: Any) -> None:
+    async def told() -> None:
+        reader = Reader(FileSource(**settings))
+        try:
+            await story(reader)
+        finally:
+            await reader.close()
+
+    run(told())
+
+
+def test_an_appended_line_arrives_within_milliseconds(tmp_path: Path) -> None:
+    log = tmp_path / "auth.log"
+    append(log, b"old\n")
+
+    async def story(reader: Reader) -> None:
+        await reader.reads(log, b"old\n")
+        append(log, b"new\n")
+        assert await reader.reads(log, b"old\nnew\n") < 0.5
+        assert [batch.live for batch in reader.batches] == [False, True]
+
+    reading(story, paths=paths(log), poll_interval=60)
+
+
+def test_rotation_is_followed_and_told(tmp_path: Path) -> None:
+    log = tmp_path / "auth.log"
+    append(log, b"one\n")
+
+    async def story(reader: Reader) -> None:
+        await reader.reads(log, b"one\n")
+        log.rename(tmp_path / "auth.log.1")
+        append(tmp_path / "auth.log.1", b"two\n")
+        append(log, b"three\n")
+        await reader.reads(log, b"one\ntwo\nthree\n")
+        append(tmp_path / "auth.log.1", b"straggler\n")
+        await reader.reads(log, b"one\ntwo\nthree\nstraggler\n")
+        texts = [notice.text for notice in reader.source.notices()]
+        assert f"Log rotation detected for {log}, reason: another file took its place" in texts
+        assert reader.source.notices() == []
+
+    reading(story, paths=paths(log), poll_interval=60)
+
+
+def test_without_inotify_the_poll_finds_everything(tmp_path: Path) -> None:
+    log = tmp_path / "auth.log"
+
+    async def story(reader: Reader) -> None:
+        append(log, b"late\n")
+        await reader.reads(log, b"late\n")
+        append(log, b"more\n")
+        await reader.reads(log, b"late\nmore\n")
+        append(tmp_path / "b.log", b"hit\n")
+        await reader.reads(tmp_path / "b.log", b"hit\n")
+
+    reading(story, paths=paths(log, tmp_path / "*.log"), watcher=PollingWatcher(), poll_interval=0.02)
+
+
+def test_a_pattern_picks_up_new_files_from_their_beginning(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.log", tmp_path / "b.log"
+    append(first, b"before\n")
+
+    async def story(reader: Reader) -> None:
+        append(second, b"from the beginning\n")
+        append(tmp_path / "c.txt", b"no hit\n")
+        await reader.reads(second, b"from the beginning\n")
+        append(first, b"after\n")
+        await reader.reads(first, b"after\n")
+        assert reader.source.patterns_of(str(second)) == {str(tmp_path / "*.log")}
+        assert reader.source.patterns_of(str(tmp_path / "c.txt")) == frozenset()
+
+    reading(story, paths=paths(tmp_path / "*.log", start="tail"), poll_interval=60)
+
+
+def test_a_pattern_with_wildcards_in_the_directory(tmp_path: Path) -> None:
+    async def story(reader: Reader) -> None:
+        site = tmp_path / "www" / "site"
+        site.mkdir(parents=True)
+        append(site / "access.log", b"hit\n")
+        await reader.reads(site / "access.log", b"hit\n")
+        append(site / "access.log", b"again\n")
+        await reader.reads(site / "access.log", b"hit\nagain\n")
+
+    reading(story, paths=paths(tmp_path / "w*" / "*" / "access.log"), poll_interval=0.05)
+
+
+def test_a_missing_directory_may_appear(tmp_path: Path) -> None:
+    log = tmp_path / "not" / "yet" / "app.log"
+
+    async def story(reader: Reader) -> None:
+        (row,) = reader.source.status()
+        assert (row.found, row.problem is not None) == (False, True)
+        log.parent.mkdir(parents=True)
+        append(log, b"line\n")
+        await reader.reads(log, b"line\n")
+        (row,) = reader.source.status()
+        assert row == (str(log), 5, 0, True, None)
+
+    reading(story, paths=paths(log), poll_interval=0.05)
+
+
+def test_rotated_and_compressed_hits_are_not_logs_of_their_own(tmp_path: Path) -> None:
+    for name in ("auth.log", "auth.log.1", "auth.log-20260131", "auth-20260130.log", "auth.log.2.gz", "mail.log.1"):
+        append(tmp_path / name, b"line\n")
+    (tmp_path / "auth.d.log").mkdir()
+    (tmp_path / "current.log").symlink_to("auth.log")
+    source = FileSource(paths(tmp_path / "*log*"), watcher=PollingWatcher())
+    assert [Path(row.path).name for row in source.status()] == ["auth.log", "mail.log.1"]
+    source.close()
+
+
+def test_a_log_that_is_renamed_within_its_pattern_is_read_once(tmp_path: Path) -> None:
+    log, aside = tmp_path / "app.log", tmp_path / "other-name.log"
+    append(log, b"one\n")
+
+    async def story(reader: Reader) -> None:
+        await reader.reads(log, b"one\n")
+        log.rename(aside)
+        append(aside, b"two\n")
+        append(log, b"three\n")
+        await reader.until(
+            lambda: reader.text(log) + reader.text(aside) in (b"one\ntwo\nthree\n", b"one\nthree\ntwo\n")
+        )
+        append(aside, b"four\n")
+        await reader.until(
+            lambda: sorted((reader.text(log) + reader.text(aside)).split()) == [b"four", b"one", b"three", b"two"]
+        )
+
+    reading(story, paths=paths(tmp_path / "*.log"), poll_interval=0.05)
+
+
+def test_a_rotation_within_a_pattern_is_read_once(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    append(log, b"one\n")
+
+    async def story(reader: Reader) -> None:
+        await reader.reads(log, b"one\n")
+        log.rename(tmp_path / "app.log.1")
+        append(tmp_path / "app.log.1", b"two\n")
+        append(log, b"three\n")
+        await reader.reads(log, b"one\ntwo\nthree\n")
+        assert {batch.source for batch in reader.batches} == {str(log)}
+
+    reading(story, paths=paths(tmp_path / "app.log*"), poll_interval=0.05)
+
+
+def test_head_wins_over_tail(tmp_path: Path) -> None:
+    log, other = tmp_path / "a.log", tmp_path / "b.log"
+    append(log, b"old\n")
+    append(other, b"old\n")
+
+    async def story(reader: Reader) -> None:
+        await reader.reads(log, b"old\n")
+        append(other, b"new\n")
+        await reader.reads(other, b"new\n")
+        assert reader.source.patterns_of(str(log)) == {str(log), str(tmp_path / "*.log")}
+
+    both = [*paths(log, start="tail"), *paths(tmp_path / "*.log", start="tail"), *paths(log)]
+    reading(story, paths=both)
+
+
+def test_positions_are_gone_on_from(tmp_path: Path) -> None:
+    log = tmp_path / "auth.log"
+    append(log, b"one\n")
+
+    async def before() -> None:
+        reader = Reader(FileSource(paths(log)))
+        await reader.reads(log, b"one\n")
+        await reader.close()
+        positions[str(log)] = reader.batches[-1].position
+
+    positions: dict[str, Any] = {}
+    run(before())
+    append(log, b"two\n")
+
+    async def story(reader: Reader) -> None:
+        await reader.reads(log, b"two\n")
+
+    reading(story, paths=paths(log, start="tail"), positions=positions)
+
+
+def test_a_tail_has_a_position_before_it_has_spoken(tmp_path: Path) -> None:
+    log = tmp_path / "auth.log"
+    append(log, b"old\n")
+    source = FileSource(paths(log, start="tail"))
+    assert source.positions()[str(log)].offset == 4
+    source.close()
+
+
+def test_reload_removes_and_adds_without_losing_the_place(tmp_path: Path) -> None:
+    log, other = tmp_path / "auth.log", tmp_path / "other.log"
+    append(log, b"one\n")
+
+    async def story(reader: Reader) -> None:
+        await reader.reads(log, b"one\n")
+        reader.source.remove([str(log)])
+        assert reader.source.status() == []
+        append(log, b"two\n")
+        append(other, b"x\n")
+        reader.source.add(paths(other))
+        await reader.reads(other, b"x\n")
+        assert reader.text(log) == b"one\n"
+        reader.source.add(paths(log))
+        await reader.reads(log, b"one\ntwo\n")
+
+    reading(story, paths=paths(log), poll_interval=60)
+
+
+def test_a_file_that_two_patterns_want_stays_until_both_are_removed(tmp_path: Path) -> None:
+    log = tmp_path / "auth.log"
+    append(log, b"one\n")
+
+    async def story(reader: Reader) -> None:
+        await reader.reads(log, b"one\n")
+        reader.source.remove([str(log)])
+        append(log, b"two\n")
+        await reader.reads(log, b"one\ntwo\n")
+        assert reader.source.patterns_of(str(log)) == {str(tmp_path / "*.log")}
+
+    reading(story, paths=paths(log, tmp_path / "*.log"), poll_interval=60)
+
+
+def test_a_hit_that_is_deleted_is_forgotten_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("banish.sources.follower.LINGER", 0.05)
+    log = tmp_path / "pod-1.log"
+    append(log, b"one\n")
+
+    async def story(reader: Reader) -> None:
+        await reader.reads(log, b"one\n")
+        log.unlink()
+        await reader.until(lambda: [row.path for row in reader.source.status()] == [str(tmp_path / "*.log")])
+        append(log, b"two\n")
+        await reader.reads(log, b"one\ntwo\n")
+
+    reading(story, paths=paths(tmp_path / "*.log"), poll_interval=0.02)
+
+
+def test_a_problem_is_told_once_and_its_end_too(tmp_path: Path) -> None:
+    log = tmp_path / "auth.log"
+    log.mkdir()
+
+    async def story(reader: Reader) -> None:
+        await asyncio.sleep(0.1)
+        notices = reader.source.notices()
+        assert [notice.text for notice in notices] == [f"{log}: is a directory (name the files in it: directory/*.log)"]
+        log.rmdir()
+        append(log, b"line\n")
+        await reader.reads(log, b"line\n")
+        assert reader.source.notices()[-1].text == f"{log}: it is read again"
+
+    reading(story, paths=paths(log), poll_interval=0.02)
+
+
+def test_a_directory_without_a_watch_is_told_and_polled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "auth.log"
+    log.touch()
+    watcher = InotifyWatcher()
+    monkeypatch.setattr(watcher, "watch", lambda directory: f"{directory}: no inotify watch left")
+
+    async def story(reader: Reader) -> None:
+        append(log, b"line\n")
+        await reader.reads(log, b"line\n")
+        assert [notice.text for notice in reader.source.notices()] == [f"{tmp_path}: no inotify watch left"]
+
+    reading(story, paths=paths(log), watcher=watcher, poll_interval=0.05)
+
+
+def test_two_hundred_files_cost_one_inotify_instance(tmp_path: Path) -> None:
+    def instances() -> int:
+        count = 0
+        for name in os.listdir("/proc/self/fd"):
+            with suppress(OSError):
+                count += os.readlink(f"/proc/self/fd/{name}") == "anon_inode:inotify"
+        return count
+
+    before = instances()
+    logs = [tmp_path / f"{number % 10}" / f"{number}.log" for number in range(200)]
+    for log in logs:
+        log.parent.mkdir(exist_ok=True)
+        log.touch()
+
+    async def story(reader: Reader) -> None:
+        assert instances() - before == 1
+        append(logs[123], b"line\n")
+        await reader.reads(logs[123], b"line\n")
+
+    reading(story, paths=paths(*logs, tmp_path / "*" / "*.log"))
+    assert instances() == before
+
+
+def test_the_loop_breathes_while_a_big_file_is_read_and_others_take_turns(tmp_path: Path) -> None:
+    big, small = tmp_path / "a.log", tmp_path / "b.log"
+    big.write_bytes(b"x" * 99 + b"\n" + (b"y" * 99 + b"\n") * 200_000)
+    small.write_bytes(b"small\n")
+
+    async def story() -> None:
+        source = FileSource(paths(big, small))
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                ticks += 1
+                await asyncio.sleep(0)
+
+        ticker = asyncio.create_task(tick())
+        stream: AsyncIterator[Batch] = source.batches()
+        total, order = 0, []
+        async for batch in stream:
+            total += len(batch.data)
+            order.append(batch.source)
+            if total == big.stat().st_size + small.stat().st_size:
+                break
+        source.close()
+        ticker.cancel()
+        assert ticks >= big.stat().st_size // (2 * files.BREATH_BYTES)
+        assert order.index(str(small)) <= 1
+
+    run(story())
+
+
+def test_closing_ends_the_stream_at_once(tmp_path: Path) -> None:
+    async def story() -> None:
+        reader = Reader(FileSource(paths(tmp_path / "auth.log"), poll_interval=60))
+        await asyncio.sleep(0.01)
+        await reader.close()
+        assert reader.source.positions() == {}
+
+    run(story())
+
+
+def test_relative_paths_are_watched_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("auth.log").touch()
+
+    async def story(reader: Reader) -> None:
+        append(Path("auth.log"), b"line\n")
+        await reader.reads(Path("auth.log"), b"line\n")
+
+    reading(story, paths=paths("auth.log"), poll_interval=60)
