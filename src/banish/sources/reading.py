@@ -167,10 +167,13 @@ class Plain(Forward):
 
     def _fetch(self, limit: int) -> bytes | None:
         at = self._at
-        # What must be there still: the anchor, and near the beginning the head, which may reach beyond the offset.
+        # What must be there still: the head, which may reach beyond the offset, and the anchor. The anchor alone would do for
+        # most logs, but one of equal lines, or with a long run of one character, may hold the same bytes there again.
         base, known = (0, self._head) if at < HEAD else (at - len(self._before), self._before)
         got = os.pread(self._fd, max(at + limit, base + len(known)) - base, base)
         if len(got) < at - base or not got.startswith(known):
+            return None
+        if base and os.pread(self._fd, len(self._head), 0) != self._head:
             return None
         fresh = got[at - base :]
         self.ended = len(fresh) < limit
