@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import tzinfo
+
+from banish.lines.decoding import Decoder
+from banish.lines.detector import DateDetector
+from banish.model import Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +20,36 @@ class LineSettings:
     """``logencoding``: a codec's name, or ``auto`` for UTF-8."""
     timezone: str = ""
     """``logtimezone``: applied to dates without a zone; empty means the machine's zone."""
+
+
+class LineReader:
+    """Reads one source for all jails with the same *settings*; remembers its encoding's and its dates' state.
+
+    *zone* is the machine's zone (None: ask the C library, see ``zones``). Raises ConfigError, naming the option, for settings
+    that cannot be used.
+    """
+
+    def __init__(self, settings: LineSettings, zone: tzinfo | None = None) -> None:
+        self._decoder = Decoder(settings.encoding)
+        self._detector = DateDetector(settings.datepattern, zone, settings.timezone)
+
+    @property
+    def undecodable(self) -> int:
+        """How many lines so far held bytes that are no text in the source's encoding (they are read all the same)."""
+        return self._decoder.undecodable
+
+    @property
+    def dated(self) -> bool:
+        """False when the lines have no dates by configuration (``datepattern = {NONE}``)."""
+        return bool(self._detector.templates)
+
+    def read(self, data: bytes, now: float) -> list[Line]:
+        """Return the lines of *data* in order, empty ones too; *now* (Unix seconds) completes dates without year or day."""
+        return [self.line(text, now) for text in self._decoder.lines(data)]
+
+    def line(self, text: str, now: float) -> Line:
+        """Return *text*, which is decoded already, as a line."""
+        found = self._detector.find(text, now)
+        if found is None:
+            return Line(text, text, None)
+        return Line(text, text[: found.start] + text[found.end :], found.at)

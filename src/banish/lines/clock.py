@@ -1,0 +1,100 @@
+"""Which time a line counts for: what the line states, or now, or none because it is too old.
+
+While a source is caught up with, lines older than ``findtime`` are passed over. Once it is read live, a line was written just
+now whatever it says: when its date is more than a minute off, clocks or zones disagree (or the log is late), and the line is
+taken to have happened now. A warning tells of each kind of trouble once a day.
+
+A line without a date has the last known date if that is less than a minute old. Otherwise it happened now when reading live;
+while catching up nobody knows how old it is, and it is passed over, unless the log has no dates by configuration (``{NONE}``).
+
+No line lies in the future: later dates count as now.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from banish import durations
+from banish.model import Line, Notice
+
+_TOLERANCE = 60.0
+_LATENCY = 55 * durations.MINUTE
+"""Delays below an hour, less what a late log may add to a wrong zone, look like latency."""
+
+_TIMING = "Please check a jail for a timing issue. Line with odd timestamp: "
+
+
+class Timing(NamedTuple):
+    at: float | None
+    """The time to count the line for (Unix seconds, never after now); None: too old, leave the line out."""
+    notices: tuple[Notice, ...] = ()
+
+
+class Clock:
+    """The clock of one jail. *dated* says whether its lines are expected to have dates (False for ``{NONE}``)."""
+
+    def __init__(self, jail: str, findtime: float, *, dated: bool = True) -> None:
+        self.findtime = findtime
+        """Seconds; may be changed at any time."""
+        self._jail = jail
+        self._dated = dated
+        self._last_at: float | None = None
+        self._warned_at: dict[str, float] = {}
+
+    def judge(self, line: Line, now: float, *, live: bool) -> Timing:
+        """Return the time *line* counts for; *live* as in ``model.Batch``."""
+        if line.at is None:
+            return Timing(self._undated(now, live=live))
+        notices: tuple[Notice, ...] = ()
+        at = line.at
+        if live and abs(at - now) > _TOLERANCE:
+            notices = self._odd(line.text, at, now)
+            at = now
+        elif not live and at < now - self.findtime:
+            return Timing(None, self._old(line.text, now))
+        self._last_at = at
+        return Timing(min(at, now), notices)
+
+    def unknown_date(self, line: Line, now: float) -> tuple[Notice, ...]:
+        """Return the warning for a failure found in a line without a valid date; empty when it has one, or was warned of."""
+        if line.at is not None or not self._dated or not self._due("undated", now):
+            return ()
+        return self._warnings(
+            f"Found a match but no valid date/time found for '{line.text}'.",
+            "Please try setting a custom date pattern (see man page jail.conf(5)).",
+        )
+
+    def _undated(self, now: float, *, live: bool) -> float | None:
+        if self._last_at is not None and self._last_at > now - _TOLERANCE:
+            return min(self._last_at, now)
+        return now if live or not self._dated else None
+
+    def _odd(self, text: str, at: float, now: float) -> tuple[Notice, ...]:
+        if not self._due("odd", now):
+            return ()
+        side = "before" if at < now else "after"
+        trouble = "latency" if 0 <= now - at <= _LATENCY else "timezone"
+        return self._warnings(
+            f"Detected a log entry {durations.render(abs(now - at))} {side} the current time in operation mode. "
+            f"This looks like a {trouble} problem. Treating such entries as if they just happened.",
+            _TIMING + text,
+        )
+
+    def _old(self, text: str, now: float) -> tuple[Notice, ...]:
+        if not self._due("old", now):
+            return ()
+        return self._warnings(
+            f"Ignoring all log entries older than {self.findtime:.0f}s; "
+            "these are probably messages generated while fail2ban was not running.",
+            _TIMING + text,
+        )
+
+    def _due(self, kind: str, now: float) -> bool:
+        warned_at = self._warned_at.get(kind)
+        if warned_at is not None and 0 <= now - warned_at < durations.DAY:
+            return False
+        self._warned_at[kind] = now
+        return True
+
+    def _warnings(self, *texts: str) -> tuple[Notice, ...]:
+        return tuple(Notice("WARNING", "filter", f"[{self._jail}] {text}") for text in texts)

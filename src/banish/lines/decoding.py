@@ -1,0 +1,78 @@
+"""Bytes to text, and text to lines.
+
+Only a newline ends a line, with or without carriage returns before it. ``str.splitlines`` would also cut at form feeds, at
+U+0085 or U+2028, which lets whoever writes into a log begin a line of his own. NUL bytes are kept.
+
+Decoding never fails: what is no text in the stated encoding becomes U+FFFD. ``auto`` is UTF-8.
+
+Batches are cut behind newline bytes by readers who know nothing of encodings. In UTF-16 and UTF-32 a newline is more than one
+byte, and in little-endian order the rest of it comes with the next batch; what is needed to put that right is remembered, as
+is the byte order, which only the file's first bytes state. (A batch that ends within a character whose bytes contain 0x0A,
+such as U+010A, loses that character and breaks its line there.)
+"""
+
+from __future__ import annotations
+
+import codecs
+
+from banish.errors import ConfigError, Problem
+
+_BYTE_ORDER_MARK = "\ufeff"
+_REPLACEMENT = "\ufffd"
+_NO_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"})
+_PROBE = b"\xff\xfe\x00probe\n"
+
+
+class Decoder:
+    """Decodes the batches of one source; raises ConfigError when *encoding* (``logencoding``) is none."""
+
+    def __init__(self, encoding: str = "auto") -> None:
+        self.encoding = _codec(encoding)
+        wide = self.encoding.startswith(("utf-16", "utf-32"))
+        self._wide = codecs.getincrementaldecoder(self.encoding)(errors="replace") if wide else None
+        self._owed = b""
+        self.undecodable = 0
+        """How many lines held bytes that could not be decoded, so far."""
+
+    def lines(self, data: bytes) -> list[str]:
+        """Return the lines in *data*, without their ends; text after the last newline is a line too."""
+        text = self._wide_text(data, self._wide) if self._wide is not None else data.decode(self.encoding, "replace")
+        if text.startswith(_BYTE_ORDER_MARK):
+            text = text[1:]
+        found = text.split("\n")
+        if not found[-1]:
+            del found[-1]
+        if "\r" in text:
+            found = [line.rstrip("\r") for line in found]
+        if _REPLACEMENT in text:
+            self.undecodable += sum(_REPLACEMENT in line for line in found)
+        return found
+
+    def _wide_text(self, data: bytes, decoder: codecs.IncrementalDecoder) -> str:
+        if self._owed and data.startswith(self._owed):
+            data = data[len(self._owed) :]
+        self._owed = b""
+        text = decoder.decode(data)
+        pending = decoder.getstate()[0]
+        if pending == b"\n":  # the first byte of a little-endian newline
+            self._owed = bytes(3 if self.encoding.startswith("utf-32") else 1)
+            text += decoder.decode(self._owed)
+        return text
+
+
+def _codec(encoding: str) -> str:
+    try:
+        name = codecs.lookup("utf-8" if encoding.lower() == "auto" else encoding).name
+        if name not in _NO_CHARSETS:
+            _PROBE.decode(name, "replace")  # "hex" and "rot13" are codecs too, but not of text
+            return name
+    except (LookupError, ValueError):
+        pass
+    raise ConfigError(
+        Problem(
+            "unknown encoding",
+            remedy="write auto or the name of a character encoding, such as utf-8, latin-1 or utf-16",
+            option="logencoding",
+            value=encoding,
+        )
+    )

@@ -1,0 +1,132 @@
+"""Finds the date in a line.
+
+Templates tied to the line's begin come first, in their order; the first that fits wins. Then those that may stand anywhere: the
+one that fits furthest to the left wins, and of two at the same place the one that won last time, else the earlier in the list.
+
+Winning has an effect, as it has in fail2ban: the last winner is tried before all others, and it is taken at once if it is tied
+to the line's begin, or fits at the same place as last time between the same characters. So a log that has shown itself to write
+month-day-year is not read as day-month-year on the first twelve days of a month.
+
+A detector belongs to one source. It also remembers what date texts mean, for as long as that holds (see ``timestamps``); the
+lines of one second cost one conversion.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import tzinfo
+from typing import NamedTuple
+
+from banish.lines import timestamps, zones
+from banish.lines.datepattern import Template, compile_patterns
+
+_REMEMBERED = 256  # all are forgotten when there are more, since logs go forward
+_Key = str | tuple[str | None, ...]
+_CLOCK = re.compile("[0-9]:[0-9]{1,2}:[0-9]")
+
+
+class Found(NamedTuple):
+    """A date in a line: ``text[start:end]`` is what is cut out."""
+
+    at: float | None
+    """Unix seconds; None when the text has a date's form but is none (February 30)."""
+    start: int
+    end: int
+    template: Template
+
+
+class _Memory:
+    """What the texts of one template mean, by the second and by the minute."""
+
+    def __init__(self) -> None:
+        self.texts: dict[_Key, timestamps.Reading] = {}
+        self.minutes: dict[_Key, timestamps.Reading] = {}
+
+    @staticmethod
+    def keep(readings: dict[_Key, timestamps.Reading], key: _Key, reading: timestamps.Reading) -> None:
+        if len(readings) >= _REMEMBERED:
+            readings.clear()
+        readings[key] = reading
+
+
+class DateDetector:
+    """Finds dates by *patterns* (see ``datepattern``; none: the default formats).
+
+    *default_timezone* is ``logtimezone``: it holds for dates without a zone. If it is empty, *zone* does, and if that is None, the
+    machine's (see ``zones``). Raises ConfigError for a pattern or zone that cannot be used.
+    """
+
+    def __init__(self, patterns: Sequence[str] = (), zone: tzinfo | None = None, default_timezone: str = "") -> None:
+        self.templates = compile_patterns(patterns)
+        self._zone = zones.configured(default_timezone) if default_timezone else zone
+        self._last: Template | None = None
+        self._last_place: tuple[int, str, str] = (0, "", "")
+        self._memory = _Memory()
+        self._memories: dict[Template, _Memory] = {}
+
+    def find(self, text: str, now: float) -> Found | None:
+        """Return the date in *text*; None when there is none. *now* (Unix seconds) completes dates without year or day."""
+        template, match = self._last, None
+        if template is not None:
+            match = template.regex.match(text) if template.anchored else self._at_same_place(template, text)
+        if template is None or match is None:
+            template, match = self._search(text)
+            if template is None or match is None:
+                return None
+        start, end = match.span(1)
+        key = text[start:end] if template.whole else match.groups()
+        reading = self._memory.texts.get(key)
+        if reading is None or not reading.since <= now < reading.until:
+            reading = self._read(template, match, now)
+            self._memory.keep(self._memory.texts, key, reading)
+        return Found(reading.at, start, end, template)
+
+    def _at_same_place(self, template: Template, text: str) -> re.Match[str] | None:
+        match = template.regex.search(text)
+        return match if match is not None and self._place(match) == self._last_place else None
+
+    @staticmethod
+    def _place(match: re.Match[str]) -> tuple[int, str, str]:
+        start, end = match.span(1)
+        text = match.string
+        return start, text[start - 1 : start], text[end : end + 1]
+
+    def _search(self, text: str) -> tuple[Template | None, re.Match[str] | None]:
+        has_clock = _CLOCK.search(text) is not None
+        tried = [template for template in self.templates if has_clock or not template.clock]
+        winner, best = None, None
+        for template in tried:
+            if template.anchored and (best := template.regex.match(text)) is not None:
+                winner = template
+                break
+        else:
+            for template in tried:
+                match = None if template.anchored else template.regex.search(text)
+                if match is not None and (best is None or self._wins(template, match, best)):
+                    winner, best = template, match
+        if winner is not None and best is not None:
+            self._last, self._last_place = winner, self._place(best)
+            self._memory = self._memories.setdefault(winner, _Memory())
+        return winner, best
+
+    def _wins(self, template: Template, match: re.Match[str], best: re.Match[str]) -> bool:
+        distance = match.start(1) - best.start(1)
+        return distance < 0 or (distance == 0 and template is self._last)
+
+    def _read(self, template: Template, match: re.Match[str], now: float) -> timestamps.Reading:
+        """Read the date in *match*, out of the memory of its minute if that is there."""
+        second = _seconds(match) if template.has_seconds else 0
+        parts = match.group(*template.parts) if template.parts else ""
+        minute = self._memory.minutes.get(parts)
+        if minute is None or not minute.since <= now < minute.until:
+            minute = timestamps.read(match.groupdict(), now, self._zone, second)
+            self._memory.keep(self._memory.minutes, parts, minute)
+        return minute if minute.at is None else timestamps.Reading(minute.at + second, minute.since, minute.until)
+
+
+def _seconds(match: re.Match[str]) -> int:
+    try:
+        return int(match["S"] or 0)
+    except ValueError:  # a pattern's own group of that name
+        return 0
