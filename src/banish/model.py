@@ -126,6 +126,7 @@ class Question:
     """
 
     kind: Literal["name"]
+    jail: str
     text: str
     match: Match
 

@@ -82,6 +82,8 @@ class Configuration:
     jails: tuple[JailConfig, ...] = ()
     problems: tuple[Problem, ...] = field(default=())
     """In the order of the files; the section of each names the jail it concerns (empty: no jail in particular)."""
+    left_out: tuple[str, ...] = ()
+    """Names of jails that are enabled but cannot be used; *problems* say why."""
 
 
 def load(config_dir: Path | None, data_dir: Path) -> Configuration:
@@ -97,10 +99,11 @@ def load(config_dir: Path | None, data_dir: Path) -> Configuration:
     loaders = [_JailLoader(tree, files, name) for name in files.names()]
     enabled = [loader for loader in loaders if loader.enabled()]
     jails = [jail for loader in enabled if (jail := loader.load())]
+    left_out = {loader.name for loader in enabled} - {jail.name for jail in jails}
     problems = [problem for loader in loaders for problem in loader.options.problems]
     problems += unknown.problems(tree, files, {loader.name: loader.parameters for loader in enabled})
     # Problems of files come last to be known (filters are read on the way) and first to be told.
-    return Configuration(tuple(jails), tuple(dict.fromkeys((*tree.problems, *problems))))
+    return Configuration(tuple(jails), tuple(dict.fromkeys((*tree.problems, *problems))), tuple(sorted(left_out)))
 
 
 class _JailLoader:

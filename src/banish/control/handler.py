@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Literal, NotRequired, Protocol, TypedDict
 
+OutcomeName = Literal["banned", "prolonged", "already banned", "refused", "unbanned", "not banned", "invalid"]
+
 
 class SourceStatus(TypedDict):
     """One log source; *lines* and *bytes* are read and judged, *lag_bytes* are written but not yet judged."""
@@ -73,10 +75,10 @@ class Outcome(TypedDict):
 
     address: str
     jail: str
-    outcome: Literal["banned", "already banned", "refused", "unbanned", "not banned", "invalid"]
+    outcome: OutcomeName
     reason: str
     expires_at: NotRequired[float | None]
-    """Of ``banned`` and ``already banned``."""
+    """Of ``banned``, ``prolonged`` and ``already banned``."""
 
 
 class Reloaded(TypedDict):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal, NamedTuple
@@ -40,6 +41,7 @@ class Ledger:
         self._jails: dict[str, dict[str, Decision]] = {}
         self._ends: list[tuple[float, str, str]] = []
         self._counts: dict[tuple[str, str], int] = {}
+        self._totals: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return sum(map(len, self._jails.values()))
@@ -52,6 +54,10 @@ class Ledger:
     def banned(self, jail: str) -> int:
         """How many ids *jail* bans now."""
         return len(self._jails.get(jail, ()))
+
+    def banned_total(self, jail: str) -> int:
+        """How many bans *jail* has made since the start, restored ones included."""
+        return self._totals[jail]
 
     def of_jail(self, jail: str) -> Iterator[Decision]:
         """The bans of *jail*, the next to end first."""
@@ -100,6 +106,7 @@ class Ledger:
             count = self.ban_count(decision.jail, decision.id) + 1
             decision = replace(decision, ban_count=count)
         self.remember_count(decision.jail, decision.id, decision.ban_count)
+        self._totals[decision.jail] += 1
         self._enter(decision)
         return Entry("banned", decision, Change("ban", decision))
 

@@ -1,0 +1,134 @@
+"""THE SPINE: how a stretch of a log becomes bans in the kernel. One screen; everything else is a room it passes.
+
+::
+
+    batch ─▶ reader: lines ─▶ jail: events ─▶ ledger: changes ─▶ dispatch: firewall
+                                                           └───▶ store: bans and positions, one commit
+
+The firewall comes first and the database second: the attacker waits for nobody, and if we die in between, the position of the
+lines has not been saved either, so that they are judged again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from banish.daemon.logbook import Logbook
+from banish.decisions.ledger import Entry, Ledger
+from banish.enforcement.dispatch import Dispatch
+from banish.errors import StoreError
+from banish.jail import Jail
+from banish.lines.reader import LineReader
+from banish.model import Batch, Change, Decision, Event, Notice, Position, Question
+from banish.store.database import Store
+
+
+@dataclass(slots=True)
+class Judged:
+    """How much of one source has been read and judged."""
+
+    lines: int = 0
+    bytes: int = 0
+
+
+@dataclass(slots=True)
+class Subscription:
+    """The jails that watch one source with the same line settings: its lines are decoded and dated once for all of them."""
+
+    reader: LineReader
+    jails: list[Jail] = field(default_factory=list)
+
+
+class Pipeline:
+    """Takes batches in, and makes what they lead to happen."""
+
+    def __init__(self, ledger: Ledger, dispatch: Dispatch, store: Store, logbook: Logbook) -> None:
+        self.ledger = ledger
+        self.judged: defaultdict[str, Judged] = defaultdict(Judged)
+        self.questions: list[Question] = []
+        """What somebody must answer through ``settle(jail.answer(...))``; taken away by who does."""
+        self.subscribe: Callable[[str], list[Subscription]] = lambda source: []
+        """Who watches a source; replaced on start and reload."""
+        self._dispatch = dispatch
+        self._store = store
+        self._logbook = logbook
+        self._positions: dict[str, Position] = {}
+
+    def feed(self, batch: Batch, now: float) -> None:
+        """Judge *batch* and carry out what follows."""
+        events: list[Event] = []
+        for subscription in self.subscribe(batch.source):
+            lines = subscription.reader.read(batch.data, now)
+            for jail in subscription.jails:
+                events += jail.feed(lines, now, live=batch.live)
+        judged = self.judged[batch.source]
+        judged.lines += batch.data.count(b"\n")
+        judged.bytes += len(batch.data)
+        self._positions[batch.source] = batch.position
+        self.settle(events, now)
+
+    def settle(self, events: Iterable[Event], now: float) -> None:
+        """Carry out what a jail said: decisions through the ledger, questions to who can answer, the rest into the log."""
+        decisions = []
+        for event in events:
+            if isinstance(event, Decision):
+                decisions.append(event)
+            elif isinstance(event, Question):
+                self.questions.append(event)
+            else:
+                self._logbook.event(event)
+        if decisions:
+            self.decide(decisions, now)
+
+    def decide(self, decisions: Iterable[Decision], now: float) -> list[Entry]:
+        """Enter *decisions* in the ledger and carry out what follows; return what became of each."""
+        entries = [self.ledger.apply(decision, now) for decision in decisions]
+        notices = self._carry_out([entry.change for entry in entries if entry.change is not None], now)
+        for entry in entries:
+            self._logbook.entry(entry, now)  # after the fact: when the log says Ban, the address is blocked
+        for notice in notices:
+            self._logbook.event(notice)
+        return entries
+
+    def lift(self, decisions: Iterable[Decision], now: float) -> list[Decision]:
+        """End the bans that *decisions* are; return those that stood."""
+        changes = [change for each in decisions if (change := self.ledger.lift(each.jail, each.id)) is not None]
+        return self._end(changes, now)
+
+    def expire(self, now: float) -> list[Decision]:
+        """End the bans whose time is over, and return them."""
+        return self._end(self.ledger.expire(now), now)
+
+    def remember(self, positions: Mapping[str, Position]) -> None:
+        """Take note of how far sources are judged, for the next save."""
+        self._positions.update(positions)
+
+    def save(self, changes: Iterable[Change] = (), *, now: float) -> None:
+        """Commit *changes* and all positions since the last time. A database in trouble is the store's to report and retry."""
+        bans = [change.decision for change in changes if change.op != "unban"]
+        unbans = [(change.decision.jail, change.decision.id) for change in changes if change.op == "unban"]
+        if not (bans or unbans or self._positions or self._store.pending):
+            return
+        try:
+            self._store.save(bans, unbans, self._positions, now=now)
+        except StoreError as error:
+            self._logbook.say("database", "ERROR", str(error))
+        self._positions = {}
+
+    def _end(self, changes: list[Change], now: float) -> list[Decision]:
+        notices = self._carry_out(changes, now)
+        for change in changes:
+            self._logbook.lifted(change.decision)
+        for notice in notices:
+            self._logbook.event(notice)
+        return [change.decision for change in changes]
+
+    def _carry_out(self, changes: list[Change], now: float) -> list[Notice]:
+        """Bring *changes* into the firewall in one go, then into the database together with how far the sources are judged."""
+        if not changes:
+            return []
+        notices = self._dispatch.apply(changes, now)
+        self.save(changes, now=now)
+        return notices

@@ -1,0 +1,201 @@
+"""What the daemon answers to ``banish``: every command of the table, on plain data in and out.
+
+The shapes are a contract (``control.handler``, docs/reference/commands.md); nothing is rendered here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import banish
+from banish.addresses import parse, show, within
+from banish.control import commands
+from banish.control.handler import (
+    BannedRow,
+    JailStatus,
+    Outcome,
+    OutcomeName,
+    Pong,
+    ProblemRow,
+    Reloaded,
+    SourceStatus,
+    Status,
+    Stopping,
+)
+from banish.errors import ConfigError, ControlError, Problem
+from banish.model import Decision
+
+if TYPE_CHECKING:
+    from banish.daemon.supervisor import Supervisor
+
+
+class Service:
+    """Carries out commands on a running daemon; see ``control.handler.Control`` for what each takes and returns."""
+
+    def __init__(self, daemon: Supervisor, clock: Callable[[], float] = time.time) -> None:
+        self._daemon = daemon
+        self._clock = clock
+
+    def ping(self) -> Pong:
+        """Say that we are here."""
+        return {"reply": "pong", "version": banish.__version__}
+
+    def status(self, jail: str | None) -> Status:
+        """Return the state of every jail, or of one with what it bans."""
+        names = sorted({*self._daemon.running, *self._daemon.broken})
+        if jail is not None and jail not in names:
+            raise self._no_such(jail)
+        problems = self._daemon.problems()
+        return {
+            "version": banish.__version__,
+            "uptime": round(self._clock() - self._daemon.started_at, 3),
+            "jails": [self._jail(name, problems, banned=jail is not None) for name in names if jail in (None, name)],
+            "problems": _problem_rows(problem for problem in problems if jail is None or problem.section == jail),
+        }
+
+    def banned(self, network: str | None) -> list[BannedRow]:
+        """Return every ban in force, or those that concern one address or network."""
+        if network is None:
+            return [_ban_row(decision) for decision in self._daemon.ledger]
+        wanted = parse(network)
+        if wanted is None:
+            raise ControlError(f"{network!r} is neither an address nor a network", commands.USAGE)
+        return [_ban_row(decision) for decision in self._daemon.ledger.find(wanted)]
+
+    def ban(self, jail: str, addresses: list[str], seconds: float | None, reason: str | None) -> list[Outcome]:
+        """Ban each of *addresses*: what is ignored or is no address is refused, the others are one transaction."""
+        running = self._daemon.running.get(jail)
+        if running is None:
+            raise self._no_such(jail)
+        now = self._clock()
+        if seconds is None:
+            seconds = running.jail.settings.bantime.bantime
+        rows: dict[int, Outcome] = {}
+        decisions: dict[int, Decision] = {}
+        for place, text in enumerate(addresses):
+            network = parse(text)
+            if network is None:
+                rows[place] = _row(text, jail, "invalid", "neither an address nor a network")
+                continue
+            shown = show(network)
+            rule = running.jail.ignore.rule(shown, network)
+            if rule is not None:
+                rows[place] = _row(shown, jail, "refused", f"ignored by {rule}")
+            else:
+                decisions[place] = Decision(jail, shown, network, now, now + seconds, "admin", reason or "by hand")
+        entries = self._daemon.pipeline.decide(decisions.values(), now)
+        for place, (outcome, standing, _) in zip(decisions, entries, strict=True):
+            if outcome == "expired":
+                rows[place] = _row(standing.id, jail, "refused", "it would be over at once")
+            else:
+                rows[place] = {
+                    **_row(standing.id, jail, outcome, standing.reason),
+                    "expires_at": _end(standing.expires_at),
+                }
+        return [rows[place] for place in range(len(addresses))]
+
+    def unban(self, jail: str | None, addresses: list[str], everything: bool) -> list[Outcome]:
+        """Lift the bans of *addresses*, or all; a network lifts what lies within it, an address never a wider network."""
+        if jail is not None and jail not in self._daemon.running:
+            raise self._no_such(jail)
+        if everything:
+            return self._lift(decision for decision in self._daemon.ledger if jail in (None, decision.jail))
+        rows: list[Outcome] = []
+        for text in addresses:
+            rows += self._lift(self._hit(text, jail)) or [_row(text, jail or "", "not banned", "")]
+        return rows
+
+    def reload(self) -> Reloaded:
+        """Read the configuration again."""
+        try:
+            running = self._daemon.reload()
+        except ConfigError as error:
+            raise ControlError(error.problem.text, commands.INVALID_CONFIGURATION, error.problem.remedy) from error
+        return {"jails": running, "problems": _problem_rows(self._daemon.problems())}
+
+    def stop(self) -> Stopping:
+        """Begin to stop; the answer still reaches the client, because the server closes last."""
+        self._daemon.stop()
+        return {"stopping": True}
+
+    def _hit(self, text: str, jail: str | None) -> list[Decision]:
+        network = parse(text)
+        if network is None:
+            return [
+                decision for decision in self._daemon.ledger if decision.id == text and jail in (None, decision.jail)
+            ]
+        return [
+            decision
+            for decision in self._daemon.ledger.find(network, jail)
+            if decision.network is not None and within(decision.network, network)
+        ]
+
+    def _lift(self, decisions: Iterable[Decision]) -> list[Outcome]:
+        lifted = self._daemon.pipeline.lift(list(decisions), self._clock())
+        for decision in lifted:
+            if running := self._daemon.running.get(decision.jail):
+                running.jail.forget(decision.id)
+        return [_row(decision.id, decision.jail, "unbanned", "") for decision in lifted]
+
+    def _jail(self, name: str, problems: Iterable[Problem], *, banned: bool) -> JailStatus:
+        daemon = self._daemon
+        own = [str(problem) for problem in problems if problem.section == name]
+        running = daemon.running.get(name)
+        if running is None:
+            why = str(daemon.broken[name])
+            return {
+                "name": name, "failed_now": 0, "failed_total": 0, "banned_now": 0, "banned_total": 0, "sources": [],
+                "enabled": False, "problem": why,
+            }  # fmt: skip
+        status: JailStatus = {
+            "name": name,
+            "failed_now": running.jail.failed_now,
+            "failed_total": running.jail.failed_total,
+            "banned_now": daemon.ledger.banned(name),
+            "banned_total": daemon.ledger.banned_total(name),
+            "sources": [self._source(path, lag) for path, _, lag, *_ in daemon.sources_of(name)],
+            "enabled": True,
+            "problem": own[0] if own else None,
+        }
+        if banned:
+            status["banned"] = [decision.id for decision in daemon.ledger.of_jail(name)]
+        return status
+
+    def _source(self, path: str, lag: int) -> SourceStatus:
+        judged = self._daemon.pipeline.judged[path]
+        return {"name": path, "lines": judged.lines, "bytes": judged.bytes, "lag_bytes": lag}
+
+    def _no_such(self, jail: str) -> ControlError:
+        if jail in self._daemon.broken:
+            return ControlError(f"the jail '{jail}' does not run: {self._daemon.broken[jail]}", commands.NOT_FOUND)
+        near = difflib.get_close_matches(jail, self._daemon.running, n=1)
+        names = f"did you mean '{near[0]}'?" if near else f"the jails are: {', '.join(sorted(self._daemon.running))}"
+        return ControlError(f"Sorry but the jail '{jail}' does not exist", commands.NOT_FOUND, names)
+
+
+def _row(address: str, jail: str, outcome: OutcomeName, reason: str) -> Outcome:
+    return {"address": address, "jail": jail, "outcome": outcome, "reason": reason}
+
+
+def _problem_rows(problems: Iterable[Problem]) -> list[ProblemRow]:
+    return [{"text": str(problem), "severity": problem.severity, "jail": problem.section} for problem in problems]
+
+
+def _end(expires_at: float) -> float | None:
+    return None if math.isinf(expires_at) else expires_at
+
+
+def _ban_row(decision: Decision) -> BannedRow:
+    return {
+        "jail": decision.jail,
+        "network": decision.id if decision.network is None else str(decision.network),
+        "banned_at": decision.at,
+        "expires_at": _end(decision.expires_at),
+        "ban_count": decision.ban_count,
+        "origin": decision.origin,
+        "reason": decision.reason,
+    }
