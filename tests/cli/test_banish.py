@@ -404,6 +404,19 @@ def test_a_reader_that_has_seen_enough_is_no_trouble(path: Path) -> None:
             assert client_.wait(10) == 141
 
 
+def test_output_that_cannot_be_written_is_told() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "banish.cli.banish", "config-dir"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=ENVIRONMENT,
+        )
+    assert (done.returncode, done.stderr) == (1, "banish: No space left on device\n")
+
+
 def test_interrupting_is_quiet(path: Path) -> None:
     with running(path) as daemon:
         daemon.gate = threading.Event()

@@ -15,7 +15,7 @@ import banish
 from banish import addresses
 from banish.errors import StoreError
 from banish.model import Decision, Position
-from banish.store import database
+from banish.store import database, file
 from banish.store.database import Store
 
 HERE = Position(device=1, inode=2, offset=300, head=b"Nov 22", anchor=b"port 22 ssh2\n")
@@ -46,7 +46,7 @@ def store(path: Path) -> Iterator[Store]:
 def test_a_new_database_is_for_its_owner_alone(path: Path, store: Store) -> None:
     store.save([ban()], now=100)
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
+    assert {stat.S_IMODE(found.stat().st_mode) for found in path.parent.iterdir()} == {0o600}
     assert store.problem is None
 
 
@@ -138,10 +138,10 @@ def test_a_torn_page_in_the_middle_is_found_at_once(path: Path) -> None:
     store = Store.open(path, now=0.0)
     store.save([ban(f"2001:db8::{n:x}") for n in range(2000)], now=100)
     store.close()
-    with path.open("r+b") as file:
+    with path.open("r+b") as torn:
         for page in range(2, 20):
-            file.seek(page * 4096)
-            file.write(os.urandom(4096))
+            torn.seek(page * 4096)
+            torn.write(os.urandom(4096))
     store = Store.open(path, now=0.0)
     assert "damaged" in str(store.problem)
     assert standing(store, 200) == []
@@ -155,7 +155,9 @@ def test_a_second_damage_within_the_second_does_not_overwrite_the_first(path: Pa
         for leftover in ("-wal", "-shm"):
             Path(f"{path}{leftover}").unlink(missing_ok=True)
         Store.open(path, now=0.0).close()
-    kept = {file.read_bytes() for file in path.parent.glob("*.corrupt-*") if not file.name.endswith(("-wal", "-shm"))}
+    kept = {
+        found.read_bytes() for found in path.parent.glob("*.corrupt-*") if not found.name.endswith(("-wal", "-shm"))
+    }
     assert kept == {b"first" * 200, b"second" * 200}
 
 
@@ -292,7 +294,7 @@ def test_a_source_that_is_gone_is_forgotten(store: Store) -> None:
 
 
 def test_a_database_locked_by_another_program_is_waited_for_later(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_BUSY", 0.0)
+    monkeypatch.setattr(file, "_BUSY", 0.0)
     store = Store.open(path, now=0.0)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -311,7 +313,7 @@ def test_a_database_locked_by_another_program_is_waited_for_later(path: Path, mo
 def test_an_unban_is_the_last_word_even_while_the_database_is_locked(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_BUSY", 0.0)
+    monkeypatch.setattr(file, "_BUSY", 0.0)
     store = Store.open(path, now=0.0)
     store.save([ban("192.0.2.1"), ban("192.0.2.2")], now=100)
     other = sqlite3.connect(path, isolation_level=None)
@@ -328,7 +330,7 @@ def test_an_unban_is_the_last_word_even_while_the_database_is_locked(
 
 
 def test_what_cannot_be_written_is_bounded_and_drops_the_oldest(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_BUSY", 0.0)
+    monkeypatch.setattr(file, "_BUSY", 0.0)
     monkeypatch.setattr(database, "PENDING", 3)
     store = Store.open(path, now=0.0)
     other = sqlite3.connect(path, isolation_level=None)
@@ -342,6 +344,12 @@ def test_what_cannot_be_written_is_bounded_and_drops_the_oldest(path: Path, monk
     assert sorted(standing(store, 130)) == ["192.0.2.2", "192.0.2.3", "192.0.2.4"]
     assert sorted(store.positions()) == ["/2", "/3", "/4"]
     store.close()
+
+
+def test_a_save_of_more_than_is_kept_in_memory_drops_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "PENDING", 3)
+    store.save([ban(f"192.0.2.{n}") for n in range(9)], positions={f"/{n}": HERE for n in range(9)}, now=100)
+    assert (len(standing(store, 200)), len(store.positions()), store.problem) == (9, 9, None)
 
 
 def test_a_closed_database_says_so_instead_of_crashing(path: Path) -> None:

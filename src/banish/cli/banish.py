@@ -22,7 +22,7 @@ from banish.control import client, commands, render
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import Any, TextIO
+    from typing import Any
 
 _INTERRUPTED, _PIPE_CLOSED = 130, 141
 """128 + SIGINT and 128 + SIGPIPE, as a shell reports them."""
@@ -55,10 +55,13 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
     except SystemExit as leaving:  # how argparse ends --help and usage errors
         return leaving.code if isinstance(leaving.code, int) else commands.USAGE
-    except BrokenPipeError:
-        # Whoever read our output (head, a pager) has seen enough; keep the interpreter from flushing into it at exit.
+    except OSError as error:
+        # Keep the interpreter from trying once more to flush what cannot be written, when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _PIPE_CLOSED
+        if isinstance(error, BrokenPipeError):  # whoever read our output (head, a pager) has seen enough
+            return _PIPE_CLOSED
+        sys.stderr.write(render.error(error.strerror or str(error), "", render.plain))
+        return commands.FAILED
     except KeyboardInterrupt:
         return _INTERRUPTED
     return code
@@ -182,10 +185,10 @@ def _words(given: Iterable[str]) -> Iterator[str]:
                 yield found if len(found) <= _LONGEST_WORD else found[:_LONGEST_WORD] + "…"
 
 
-def _standard_input() -> TextIO:
+def _standard_input() -> Iterable[str]:
     if hasattr(sys.stdin, "reconfigure"):
         sys.stdin.reconfigure(errors="replace")
-    return sys.stdin
+    return sys.stdin or ()  # None when it was closed
 
 
 def _print_json(document: object) -> None:

@@ -214,6 +214,8 @@ def _listen(path: Path) -> socket.socket:
         beside.rename(path)
     except BaseException:
         listener.close()
+        with suppress(OSError):
+            beside.unlink()
         raise
     return listener
 
@@ -228,8 +230,11 @@ def _make_room(path: Path) -> None:
         raise ControlError(f"{path} is not a socket", hint="remove it, or choose another path with --socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
+        refused = probe.connect_ex(str(path))
+        if refused in (errno.EACCES, errno.EPERM):
+            raise PermissionError(refused, os.strerror(refused))
         # EAGAIN says that somebody listens and has no time, see connect(2).
-        if probe.connect_ex(str(path)) not in (errno.ECONNREFUSED, errno.ENOENT):
+        if refused not in (errno.ECONNREFUSED, errno.ENOENT):
             raise ControlError(
                 f"already running: another banishd listens on {path}", hint="stop it with 'banish stop' first"
             )

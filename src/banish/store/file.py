@@ -1,0 +1,146 @@
+"""The database file: made, checked, brought to this version's schema, copied or set aside.
+
+One side speaks paths, the other sqlite3 connections in autocommit mode, ready for `Store`. Errors are sqlite3's and the system's own,
+and `DamagedError` for a file that no longer is a database; `Store` says what they mean.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import closing, suppress
+from importlib import resources
+from pathlib import Path
+
+from banish.errors import StoreError
+from banish.store import rows
+
+ALL_BANS = """
+    SELECT jail, id, network, at, expires_at, origin, reason, ban_count, failures, matches, fields FROM bans"""
+ALL_POSITIONS = 'SELECT source, device, inode, "offset", head, anchor FROM positions'
+
+_STEPS = ("schema.sql",)
+"""Step *n* makes version *n + 1* (``PRAGMA user_version``) out of version *n*; steps are added, never changed."""
+
+# Memory-mapped reading is left off on purpose: SQLite cannot report a failing disk through it, the process dies of SIGBUS.
+_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = NORMAL",
+    "temp_store = MEMORY",
+    "cache_size = -8192",
+    "wal_autocheckpoint = 2000",
+)
+_BUSY = 2.0
+
+_REMEDIES = {
+    sqlite3.SQLITE_FULL: "free some disk space",
+    sqlite3.SQLITE_BUSY: "another program holds it locked: close that",
+    sqlite3.SQLITE_CORRUPT: "restart banishd: it moves the file aside and begins a new one",
+    sqlite3.SQLITE_NOTADB: "restart banishd: it moves the file aside and begins a new one",
+    sqlite3.SQLITE_IOERR: "check the disk and its file system",
+}
+
+
+class DamagedError(Exception):
+    """The file is not a database, or one that is torn or lacks its tables."""
+
+
+def connect(name: str) -> sqlite3.Connection:
+    """Return a connection to a sound database, perhaps an empty one; DamagedError when it is not sound."""
+    connection = sqlite3.connect(name, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+    try:
+        connection.text_factory = rows.untext
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        connection.close()
+        if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise DamagedError(str(error)) from error
+        raise
+    if verdict != "ok":
+        connection.close()
+        raise DamagedError(" ".join(str(verdict).split()))
+    return connection
+
+
+def copy(path: Path) -> sqlite3.Connection:
+    """Return a copy in memory, which refuses to be written, of the file as it is on the disk.
+
+    ``immutable`` opens a file whose ``-shm`` cannot be made (https://sqlite.org/wal.html#readonly); what is only in the
+    ``-wal`` is not seen, and there is none after a clean stop.
+    """
+    connection = connect(":memory:")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as source:
+            source.backup(connection)
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    if verdict != "ok":
+        connection.close()
+        raise DamagedError(str(verdict))
+    migrate(connection, str(path))
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def migrate(connection: sqlite3.Connection, name: str) -> int:
+    """Bring the database to this version's schema and return the version it had: 0 for a new one. Closes it on error."""
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > len(_STEPS):
+            raise StoreError(
+                f"{name}: the database has version {version}, this program knows {len(_STEPS)} "
+                "(it was written by a later version: use that, or move the file away)"
+            )
+        for step in range(version, len(_STEPS)):
+            script = resources.files("banish.store").joinpath(_STEPS[step]).read_text("utf-8")
+            connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {step + 1}; COMMIT;")
+        try:
+            connection.execute(ALL_BANS).close()
+            connection.execute(ALL_POSITIONS).close()
+        except sqlite3.OperationalError as error:
+            raise DamagedError(str(error)) from error
+    except BaseException:
+        connection.close()
+        raise
+    return int(version)
+
+
+def make(path: Path) -> bool:
+    """Make an empty file for the owner alone, and its directory; False when there is one already.
+
+    SQLite gives the ``-wal`` and ``-shm`` beside it the same mode.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        return False
+    return True
+
+
+def move_aside(path: Path, now: float) -> Path:
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    aside = Path(f"{path}.corrupt-{stamp}")
+    count = 1
+    while aside.exists():
+        count += 1
+        aside = Path(f"{path}.corrupt-{stamp}-{count}")
+    path.rename(aside)
+    for suffix in ("-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            Path(f"{path}{suffix}").rename(f"{aside}{suffix}")
+    return aside
+
+
+def _code(error: BaseException) -> int:
+    """The primary result code (https://sqlite.org/rescode.html); 0 where there is none."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def remedy(error: BaseException) -> str:
+    return _REMEDIES.get(_code(error), "make the directory writable, or choose another with --state")
