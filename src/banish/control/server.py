@@ -123,6 +123,9 @@ class ControlServer:
         except (OSError, asyncio.IncompleteReadError):
             # It left, or took too long: nobody is there to be told.
             pass
+        except asyncio.CancelledError:
+            # Dropped, for another client or at the end. Python 3.11's streams would log a traceback for a cancelled task.
+            pass
         finally:
             self._silent_since.pop(me, None)
             writer.transport.abort()
