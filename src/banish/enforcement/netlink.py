@@ -312,7 +312,7 @@ _REMEDIES = {
     errno.EAFNOSUPPORT: _LACKING,
     errno.ENOENT: "the table or one of its sets is not there: another program has removed it",
     errno.ENOMEM: "the kernel has no memory left for it",
-    errno.ENOBUFS: "the kernel's answer was lost; nothing is known until it is tried again",
+    errno.ENOBUFS: "the kernel had no room for it, or for its answer; whether it is done shows when it is tried again",
     errno.EMSGSIZE: "too much for one transaction",
     errno.ENFILE: "the set is full",
 }
