@@ -142,7 +142,6 @@ class Netlink:
         self._sequence = 0
         try:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
-            self._socket.bind((0, 0))
         except OSError as error:
             raise refusal(error.errno or 0, "opening a netlink socket") from error
         # Nothing is waited for: the kernel answers within send(), and the parts of a dump within recv().
