@@ -119,7 +119,7 @@ def test_start_puts_in_force_what_stands(ledger: Ledger, moody: Moody) -> None:
     ledger.ban("192.0.2.2", jail="elsewhere")
     notices = Dispatch(SSHD, ledger, load=lambda name: moody).start(NOW)
     assert held(moody) == {"192.0.2.1/32"}
-    assert notices == [Notice("INFO", "actions", "nftables: 1 bans put in force")]
+    assert notices == [Notice("INFO", "actions", "nftables: bans put in force: 1")]
 
 
 def test_a_batch_is_one_transaction(dispatch: Dispatch, ledger: Ledger, moody: Moody) -> None:
@@ -133,9 +133,10 @@ def test_a_batch_is_one_transaction(dispatch: Dispatch, ledger: Ledger, moody: M
 def test_what_is_no_address_is_told_once_and_the_others_are_blocked(
     dispatch: Dispatch, ledger: Ledger, moody: Moody
 ) -> None:
-    someone = Decision("sshd", "mallory", None, NOW, NOW + 600)
+    someone = Decision("sshd", "mallory{0}", None, NOW, NOW + 600)
     notices = dispatch.apply([Change("ban", someone), ledger.ban("192.0.2.1"), Change("unban", someone)], NOW)
-    assert notices == [Notice("WARNING", "actions", "[sshd] 'mallory' is not an address: nftables cannot block it")]
+    text = "[sshd] 'mallory{0}' is not an address: cannot be blocked by nftables"
+    assert notices == [Notice("WARNING", "actions", text)]
     assert held(moody) == {"192.0.2.1/32"}
 
 
@@ -282,7 +283,9 @@ def test_an_enforcer_nobody_uses_any_more_is_stopped_however_long_it_takes(dispa
     dispatch.tick(NOW + 1)
     assert moody.stopped == 2
     dispatch.tick(NOW + 100)
-    assert (moody.stopped, dispatch.problems()) == (2, [])
+    assert moody.stopped == 2
+    (problem,) = dispatch.problems()
+    assert str(problem).startswith("[sshd] action: none of its actions can be carried out")
 
 
 def test_a_bad_action_is_a_problem_and_the_others_work(ledger: Ledger, moody: Moody) -> None:
@@ -292,7 +295,8 @@ def test_a_bad_action_is_a_problem_and_the_others_work(ledger: Ledger, moody: Mo
     dispatch = Dispatch(jails, ledger)
     assert [str(problem).split(":")[0] for problem in dispatch.problems()] == [
         "[sshd] port = htpp",
-        "enforcer = iptables",
+        "[web] enforcer = iptables",
+        "[web] action",
     ]
 
     dispatch = Dispatch({"sshd": jails["sshd"]}, ledger, load=lambda name: moody)

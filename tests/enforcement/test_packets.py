@@ -26,7 +26,7 @@ _CONNECT = """
 import socket, sys
 source, target, port = sys.argv[1:]
 try:
-    socket.create_connection((target, int(port)), timeout=0.4, source_address=(source, 0)).close()
+    socket.create_connection((target, int(port)), timeout=0.8, source_address=(source, 0)).close()
     print("open")
 except ConnectionRefusedError:
     print("refused")
@@ -128,7 +128,7 @@ def test_a_ban_of_the_whole_link_leaves_neighbour_discovery_working(
 
 
 def test_a_ban_ends_by_itself(elsewhere: list[str], firewall: NftablesFirewall) -> None:
-    firewall.replace([Scope("sshd", ("tcp",), ((SSHD, SSHD),))], [ban(ATTACKER, 0.8)], NOW)
+    firewall.replace([Scope("sshd", ("tcp",), ((SSHD, SSHD),))], [ban(ATTACKER, 2.0)], NOW)
     assert connect(elsewhere, ATTACKER, SERVER, SSHD) == "dropped"
     deadline = time.monotonic() + 5
     while connect(elsewhere, ATTACKER, SERVER, SSHD) != "open":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from banish.addresses import Network
 from banish.enforcement import roster
@@ -69,8 +70,8 @@ class Dispatch:
                 for post in posts:
                     post.queue[decision.jail, decision.network] = record
             elif op != "unban":
-                text = f"[{decision.jail}] {decision.id!r} is not an address: {{}} cannot block it"
-                notices += [Notice("WARNING", _LOGGER, text.format(post.name)) for post in posts]
+                text = f"[{decision.jail}] {decision.id!r} is not an address: cannot be blocked by "
+                notices += [Notice("WARNING", _LOGGER, text + post.name) for post in posts]
         for post in list(self._posts.values()):
             if post.queue and post.due(now):
                 notices += self._serve(post, now)
@@ -82,7 +83,7 @@ class Dispatch:
         for post in list(self._posts.values()):
             if not post.due(now):
                 continue
-            if post.trouble is not None or post.queue or not post.scopes:
+            if post.renewal or post.trouble is not None or post.queue or not post.scopes:
                 notices += self._serve(post, now)
             elif post.look_due(now):
                 notices += self._look(post, now)
@@ -128,9 +129,13 @@ class Dispatch:
                     if action.enforcer not in self._posts:
                         self._posts[action.enforcer] = _Post(action.enforcer, self._load(action.enforcer))
                 except ConfigError as error:
-                    self._misfits.append(error.problem)
+                    self._misfits.append(replace(error.problem, section=jail))
                 else:
                     scopes.setdefault(action.enforcer, {})[scope] = None
+            if actions and not any(scope.jail == jail for taken in scopes.values() for scope in taken):
+                remedy = "give it an action that has an enforcer, such as banaction = nftables"
+                text = "none of its actions can be carried out: nothing blocks what it bans"
+                self._misfits.append(Problem(text, remedy, jail, "action", severity="warning"))
         for name, post in self._posts.items():
             post.guard(tuple(scopes.get(name, ())))
 
@@ -186,7 +191,7 @@ class Dispatch:
             post.renewal = True
             return self._failed(post, error, now)
         post.renewal = False
-        told = Notice("INFO", _LOGGER, f"{post.name}: {len(records)} bans put in force")
+        told = Notice("INFO", _LOGGER, f"{post.name}: bans put in force: {len(records)}")
         return [told, *self._done(post, refusals)]
 
     def _failed(self, post: _Post, error: FirewallError, now: float) -> list[Notice]:

@@ -35,6 +35,7 @@ class DryRun:
     def __init__(self, tell: Callable[[str], None] | None = None) -> None:
         self._tell = tell
         self._layout = Layout()
+        self._scopes: tuple[Scope, ...] = ()
         self._held: dict[AddressSet, dict[bytes, float]] = {}
 
     def replace(self, scopes: Sequence[Scope], records: Sequence[Record], now: float) -> list[Refusal]:
@@ -52,6 +53,7 @@ class DryRun:
         )
         layout.adopt(plan)
         self._layout = layout
+        self._scopes = tuple(scopes)
         self._held = {}
         self._remember(plan, now)
         return plan.refused
@@ -65,11 +67,11 @@ class DryRun:
 
     def stop(self) -> None:
         self._say(f"add table inet {TABLE}", f"delete table inet {TABLE}")
-        self._layout = Layout()
-        self._held = {}
+        self.close()
 
     def close(self) -> None:
         self._layout = Layout()
+        self._scopes = ()
         self._held = {}
 
     def holds(self, now: float) -> dict[tuple[str, Network], float]:
@@ -79,6 +81,13 @@ class DryRun:
             for packed, ends in elements.items()
             if ends > now
         }
+
+    def script(self, now: float) -> str:
+        """Return the script that makes what stands at *now*, out of nothing or of anything."""
+        lines: list[str] = []
+        standing = [Record("ban", jail, network, ends) for (jail, network), ends in self.holds(now).items()]
+        DryRun(lines.append).replace(self._scopes, standing, now)
+        return "".join(lines)
 
     def intact(self) -> bool:
         return True

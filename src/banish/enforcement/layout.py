@@ -163,8 +163,9 @@ class Layout:
                     continue
                 found = by_tuple[place] = elements[AddressSet(*place)] = {}
             found[network.network_address.packed] = LIFTED if op == "unban" else _milliseconds(expires_at - now)
+        hosts = frozenset(created)
         for key in list(elements):
-            if key in self._sets or key in created:
+            if key in self._sets or key in hosts:
                 continue
             if any(left != LIFTED for left in elements[key].values()):
                 created.append(key)

@@ -142,7 +142,6 @@ class Netlink:
         self._sequence = 0
         try:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
-            self._socket.bind((0, 0))
         except OSError as error:
             raise refusal(error.errno or 0, "opening a netlink socket") from error
         # Nothing is waited for: the kernel answers within send(), and the parts of a dump within recv().
@@ -312,7 +311,7 @@ _REMEDIES = {
     errno.EAFNOSUPPORT: _LACKING,
     errno.ENOENT: "the table or one of its sets is not there: another program has removed it",
     errno.ENOMEM: "the kernel has no memory left for it",
-    errno.ENOBUFS: "the kernel's answer was lost; nothing is known until it is tried again",
+    errno.ENOBUFS: "the kernel had no room for it, or for its answer; whether it is done shows when it is tried again",
     errno.EMSGSIZE: "too much for one transaction",
     errno.ENFILE: "the set is full",
 }
