@@ -232,6 +232,9 @@ class Follower:
         """Bring the chain in line with what stands at the path, and return that file's marks of change."""
         try:
             found = os.stat(self.path)
+        except ValueError as error:  # a NUL byte, or a character that the file system's encoding does not have
+            self.found, self.problem = False, f"{self.path!r}: {error} (check logpath)"
+            return None
         except OSError as error:
             self.found = False
             self.problem = _explain(self.path, error)
@@ -339,6 +342,7 @@ class Follower:
         link = _Link(file, self._serial, lingers, now)
         self._chain.append(link)
         while len(self._chain) > _CHAIN:
+            self._note("more rotated files than can be read at once, the oldest is left out")
             self._drop(self._chain[0])
         self._quiet = None
         return link
