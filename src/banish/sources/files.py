@@ -187,7 +187,7 @@ class FileSource:
             return None, 0
         follower = followed.follower
         batch = follower.read(BLOCK)
-        if batch is not None or follower.more:
+        if follower.more:
             self._ready[path] = None
         if follower.lingering:
             self._lingering.add(path)

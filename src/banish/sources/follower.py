@@ -81,7 +81,7 @@ class Follower:
         """True when a regular file stood at the path when last looked at."""
         self.live = False
         self.more = False
-        """True when ``read`` stopped short of the end although it returned None (it works in bounded steps)."""
+        """True when the last ``read`` stopped short of the end, with a batch or (it works in bounded steps) without one."""
         self.rotations: list[str] = []
         """What happened to the path since the reader of this list last cleared it (the last few, in words)."""
         self._start = start
@@ -198,6 +198,7 @@ class Follower:
         if link.file.at > before:
             link.active_at = now
         if lines:
+            self.more = not link.file.ended or link is not self._current
             return self._batch(link, lines)
         self.more = not link.file.ended
         if self.more or link is self._current or now - link.active_at < patience:
@@ -370,6 +371,7 @@ class Follower:
     def _retire(self, link: _Link) -> Batch | None:
         leftover = link.file.finish()
         batch = self._batch(link, leftover) if leftover else None
+        self.more = batch is not None
         self._drop(link)
         return batch
 
