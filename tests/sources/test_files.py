@@ -223,6 +223,31 @@ def test_a_rotation_within_a_pattern_is_read_once(tmp_path: Path) -> None:
     reading(story, paths=paths(tmp_path / "app.log*"), poll_interval=0.05)
 
 
+def test_a_rotated_file_is_let_go_when_its_log_appears(tmp_path: Path) -> None:
+    log, old = tmp_path / "app.log", tmp_path / "app.log.1"
+    append(old, b"one\n")
+
+    async def story(reader: Reader) -> None:
+        await reader.reads(old, b"one\n")
+        append(log, b"two\n")
+        await reader.reads(log, b"two\n")
+        assert [row.path for row in reader.source.status()] == [str(log)]
+        log.rename(old)
+        append(log, b"three\n")
+        await reader.reads(log, b"two\nthree\n")
+        assert reader.text(old) == b"one\n"
+
+    reading(story, paths=paths(tmp_path / "app.log*"), poll_interval=0.05)
+
+
+def test_paths_that_cannot_be_are_problems(tmp_path: Path) -> None:
+    source = FileSource(paths("a\0b", f"{tmp_path}/\0*.log", "", "\ud800.log"))
+    rows = source.status()
+    assert len(rows) == 4
+    assert all(row.problem and not row.found for row in rows)
+    source.close()
+
+
 def test_head_wins_over_tail(tmp_path: Path) -> None:
     log, other = tmp_path / "a.log", tmp_path / "b.log"
     append(log, b"old\n")

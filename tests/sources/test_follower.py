@@ -771,6 +771,17 @@ def test_a_sibling_of_another_program_is_never_read(log: Log, follow: Open) -> N
     assert lines(follow(resume=position)) == rest + between + new
 
 
+def test_a_log_of_another_program_with_the_same_first_line_is_not_our_rest(log: Log, follow: Open) -> None:
+    log.append(b"# Fields: date time c-ip\n")
+    follower = follow()
+    lines(follower)
+    position = stop(follower)
+    log.path.with_name("auth-other.log").write_bytes(b"# Fields: date time c-ip\nsomebody else's line\n")
+    log.path.unlink()
+    new = log.write()
+    assert lines(follow(resume=position)) == new
+
+
 # What it costs
 
 

@@ -15,6 +15,7 @@ import os
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -73,13 +74,14 @@ class FileSource:
         self._poll_interval = poll_interval
         self._notices: deque[Notice] = deque(maxlen=_NOTICES)
         self._starts: dict[str, Literal["head", "tail"]] = {}
-        self._hits: dict[str, tuple[str, ...]] = {}
+        self._hits: dict[str, frozenset[str]] = {}
         self._files: dict[str, _Followed] = {}
         self._positions: dict[str, Position] = dict(positions or {})
         self._index: dict[str, dict[str, set[str]]] = {}
         self._glob_directories: dict[str, set[str]] = {}
         self._watched: dict[str, str | None] = {}
         self._ready: dict[str, None] = {}
+        self._lingering: set[str] = set()
         self._next_poll = clock() + poll_interval
         self._closed = False
         self._waiting: (
@@ -115,12 +117,8 @@ class FileSource:
         for pattern in patterns:
             self._starts.pop(pattern, None)
             self._hits.pop(pattern, None)
-            for path, followed in tuple(self._files.items()):
-                followed.patterns.discard(pattern)
-                if not followed.patterns:
-                    if followed.follower.position is not None:
-                        self._positions[path] = followed.follower.position
-                    self._forget(path)
+            for path in tuple(self._files):
+                self._unwant(path, pattern)
         self._watch()
 
     def patterns_of(self, path: str) -> frozenset[str]:
@@ -189,8 +187,12 @@ class FileSource:
             return None, 0
         follower = followed.follower
         batch = follower.read(BLOCK)
-        if batch is not None or follower.more:
+        if follower.more:
             self._ready[path] = None
+        if follower.lingering:
+            self._lingering.add(path)
+        else:
+            self._lingering.discard(path)
         if follower.identity != followed.identity:
             followed.identity = follower.identity
             self._place(path, followed)
@@ -216,9 +218,8 @@ class FileSource:
                     self._ready.update(dict.fromkeys(paths))
                 else:
                     self._stray(directory, name)
-        if changes.names:
-            lingering = (path for path, followed in self._files.items() if followed.follower.lingering)
-            self._ready.update(dict.fromkeys(lingering))
+        if changes.names:  # a renamed file has a name that nobody knows
+            self._ready.update(dict.fromkeys(self._lingering))
 
     def _poll(self) -> None:
         for pattern in self._starts:
@@ -275,11 +276,14 @@ class FileSource:
         if not globs.is_glob(pattern):
             self._follow(pattern, pattern, start, first)
             return
-        found = globs.hits(pattern)
+        found = frozenset(globs.hits(pattern))
         if found == self._hits.get(pattern):
             return
         self._hits[pattern] = found
-        for path in globs.logs(found, self._files):
+        logs = globs.logs(sorted(found), self._files)
+        for path in found.difference(logs) & self._files.keys():
+            self._unwant(path, pattern)  # the log whose rotated file this is has appeared
+        for path in logs:
             self._follow(path, pattern, start, first)
 
     def _follow(self, path: str, pattern: str, start: Literal["head", "tail"], first: bool) -> None:
@@ -295,7 +299,7 @@ class FileSource:
         """A file that was followed under a name it no longer has goes on where it was."""
         try:
             identity = identity_of(os.stat(path))
-        except OSError:
+        except (OSError, ValueError):
             return None
         for followed in self._files.values():
             position = followed.follower.release(identity)
@@ -303,15 +307,26 @@ class FileSource:
                 return position
         return None
 
+    def _unwant(self, path: str, pattern: str) -> None:
+        followed = self._files[path]
+        followed.patterns.discard(pattern)
+        if not followed.patterns:
+            if followed.follower.position is not None:
+                self._positions[path] = followed.follower.position
+            self._forget(path)
+
     def _forget(self, path: str) -> None:
         followed = self._files.pop(path)
         followed.follower.close()
         self._unplace(path, followed)
         self._ready.pop(path, None)
+        self._lingering.discard(path)
 
     def _place(self, path: str, followed: _Followed) -> None:
         """Note the directories whose changes concern *path*: its own, and that of the file it points to."""
-        places = {os.path.split(os.path.abspath(path)), os.path.split(os.path.realpath(path))}
+        places = {os.path.split(os.path.abspath(path))}
+        with suppress(ValueError):  # a NUL byte: the follower has the problem
+            places.add(os.path.split(os.path.realpath(path)))
         if places == followed.places:
             return
         self._unplace(path, followed)

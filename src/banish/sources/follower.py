@@ -81,7 +81,7 @@ class Follower:
         """True when a regular file stood at the path when last looked at."""
         self.live = False
         self.more = False
-        """True when ``read`` stopped short of the end although it returned None (it works in bounded steps)."""
+        """True when the last ``read`` stopped short of the end, with a batch or (it works in bounded steps) without one."""
         self.rotations: list[str] = []
         """What happened to the path since the reader of this list last cleared it (the last few, in words)."""
         self._start = start
@@ -198,6 +198,7 @@ class Follower:
         if link.file.at > before:
             link.active_at = now
         if lines:
+            self.more = not link.file.ended or link is not self._current
             return self._batch(link, lines)
         self.more = not link.file.ended
         if self.more or link is self._current or now - link.active_at < patience:
@@ -232,6 +233,9 @@ class Follower:
         """Bring the chain in line with what stands at the path, and return that file's marks of change."""
         try:
             found = os.stat(self.path)
+        except ValueError as error:  # a NUL byte, or a character that the file system's encoding does not have
+            self.found, self.problem = False, f"{self.path!r}: {error} (check logpath)"
+            return None
         except OSError as error:
             self.found = False
             self.problem = _explain(self.path, error)
@@ -339,6 +343,7 @@ class Follower:
         link = _Link(file, self._serial, lingers, now)
         self._chain.append(link)
         while len(self._chain) > _CHAIN:
+            self._note("more rotated files than can be read at once, the oldest is left out")
             self._drop(self._chain[0])
         self._quiet = None
         return link
@@ -366,6 +371,7 @@ class Follower:
     def _retire(self, link: _Link) -> Batch | None:
         leftover = link.file.finish()
         batch = self._batch(link, leftover) if leftover else None
+        self.more = batch is not None
         self._drop(link)
         return batch
 

@@ -17,6 +17,7 @@ from banish.sources.reading import PACKED_SUFFIXES
 from banish.sources.rotated import originals
 
 _SEPARATOR = "/"
+_COMPRESSED = (*PACKED_SUFFIXES, ".zst", ".lz4")
 
 
 def is_glob(pattern: str) -> bool:
@@ -34,7 +35,7 @@ def logs(names: Collection[str], followed: Iterable[str] = ()) -> list[str]:
     chosen = []
     for name in names:
         directory, base = os.path.split(name)
-        if name.endswith(PACKED_SUFFIXES) or os.path.isdir(name):
+        if name.endswith(_COMPRESSED) or os.path.isdir(name):
             continue
         if any(os.path.join(directory, original) in known for original in originals(base)):
             continue

@@ -18,6 +18,7 @@ import stat
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import PurePath
 from typing import Any
 
@@ -199,7 +200,8 @@ class Plain(Forward):
 
     def close(self) -> None:
         if self._fd >= 0:
-            os.close(self._fd)
+            with suppress(OSError):  # a network file system may report here what we do not need to know
+                os.close(self._fd)
             self._fd = -1
 
 
@@ -235,7 +237,8 @@ class Packed(Forward):
         return 1
 
     def close(self) -> None:
-        self._stream.close()
+        with suppress(OSError):
+            self._stream.close()
 
 
 def open_regular(path: str) -> int:

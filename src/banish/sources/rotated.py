@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from banish.model import Position
 from banish.sources.reading import (
+    HEAD,
     PACKED_SUFFIXES,
     Forward,
     Identity,
@@ -124,6 +125,8 @@ def _found(siblings: list[Sibling], position: Position, by_inode_only: bool) -> 
                 return Rest(opened, renamed=True), sibling
     if by_inode_only or not position.head:  # an empty head fits everything
         return None
+    # A log of another program may begin with the same line: a short head convinces only under a name that rotation gave.
+    siblings = [each for each in siblings if each.order is not None or len(position.head) == HEAD]
     for sibling in siblings:
         if not sibling.packed:
             opened = _open_at(sibling.path, position, identity)
