@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -17,20 +18,20 @@ from typing import Any, Self
 
 from lab.namespaces import Host, LabError
 
+_NUMBERS = itertools.count(1)
 _STAMP = re.compile(r"(\S+ \S+),(\d{3}) ")
 
 
 class Daemon:
     """The daemon; a context manager that runs while the block does.
 
-    *files* are further files of its configuration, by their names below it (``filter.d/web.conf``). Several of them may run in one
-    laboratory under different *name*s, though on one host only one can own the firewall table.
+    *files* are further files of its configuration, by their names below it (``filter.d/web.conf``). Daemons of one *name* share
+    their state, as one that is started again; without a name it is a new one. On one host one at a time can own the table.
     """
 
-    def __init__(
-        self, host: Host, jail_local: str, *, files: Mapping[str, str] | None = None, name: str = "banish"
-    ) -> None:
+    def __init__(self, host: Host, jail_local: str, *, files: Mapping[str, str] | None = None, name: str = "") -> None:
         self.host = host
+        name = name or f"banish-{next(_NUMBERS)}"
         self._inside = host.lab.directory / name
         self._outside = host.lab.path(self._inside)
         self._process: subprocess.Popen[bytes] | None = None
@@ -41,6 +42,11 @@ class Daemon:
     def log(self) -> Path:
         """Its log file, by the path that this process can open."""
         return self._outside / "banish.log"
+
+    @property
+    def database(self) -> Path:
+        """Its database, by the path that this process can open."""
+        return self._outside / "state" / "banish.sqlite3"
 
     def configure(self, files: Mapping[str, str]) -> None:
         """Write *files* of the configuration; what runs takes them up with ``reload``."""

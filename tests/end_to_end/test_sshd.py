@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -35,6 +37,11 @@ def kernel_ids(town: Town, name: str = "sshd-ip4") -> dict[str, Any]:
     listed = town.server.run(["nft", "-j", "list", "set", "inet", "banish", name], check=False).stdout
     elements = [item["set"].get("elem", []) for item in json.loads(listed)["nftables"] if "set" in item]
     return {element["elem"]["val"]: element["elem"] for element in elements[0]}
+
+
+def saved_sources(daemon: Daemon) -> list[str]:
+    with closing(sqlite3.connect(f"file:{daemon.database}?mode=ro", uri=True)) as database:
+        return [source for (source,) in database.execute("SELECT source FROM positions")]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +83,7 @@ def test_a_ban_outlives_kill_9_in_the_kernel_and_in_the_database(town: Town, att
 def test_what_was_logged_while_the_daemon_was_dead_counts(town: Town, attacker: str) -> None:
     local = jail_local(town)
     with Daemon(town.server, local, name="dead") as daemon:
-        daemon.wait_for("the log to be read", lambda: daemon.ask("status", "sshd")["jails"][0]["sources"])
+        daemon.wait_for("the position to be saved", lambda: saved_sources(daemon))
         daemon.kill()
         attack(town, attacker, 3)
     with Daemon(town.server, local, name="dead") as daemon:
@@ -133,9 +140,9 @@ logpath = /run/lab/nowhere/missing.log
         }  # fmt: skip
         assert problems["sshd"] is None
         for name, parts in {
-            "regex": ["jail.local:12 [regex] failregex = ^broken (<HOST>$: ", "("],
-            "typo": ["jail.local:18 [typo] maxrety = 3: unknown option (did you mean maxretry?)"],
-            "missing": ["jail.local:23 [missing] logpath = /run/lab/nowhere/missing.log: ", "("],
+            "regex": ["jail.local:13 [regex] failregex = ^broken (<HOST>$: ", "("],
+            "typo": ["jail.local:19 [typo] maxrety = 3: unknown option (did you mean maxretry?)"],
+            "missing": ["jail.local:24 [missing] logpath = /run/lab/nowhere/missing.log: ", "("],
         }.items():
             for part in parts:
                 assert part in str(problems[name]), f"{name}: {problems[name]}"
@@ -221,14 +228,13 @@ def test_a_jail_that_leaves_the_configuration_takes_its_bans_along(town: Town) -
 
 def test_ignored_addresses_and_our_own_are_never_banned(town: Town, attacker: str) -> None:
     with Daemon(town.server, jail_local(town, f"ignoreip = {attacker}")) as daemon:
-        done = daemon.client("ban", "sshd", attacker, SERVER, "198.51.100.0/24", "nonsense")
+        done = daemon.client("ban", "sshd", attacker, SERVER, "198.51.100.0/24", "nonsense", "--json")
         assert done.returncode == 1
-        rows = {row["address"]: (row["outcome"], row["reason"]) for row in json.loads(daemon.client(
-            "ban", "sshd", attacker, SERVER, "198.51.100.0/24", "nonsense", "--json").stdout)}  # fmt: skip
+        rows = {row["address"]: (row["outcome"], row["reason"]) for row in json.loads(done.stdout)}
         assert rows[attacker] == ("refused", "ignored by ip")
         assert rows[SERVER] == ("refused", "ignored by ignoreself rule")
         assert rows["nonsense"][0] == "invalid"
-        assert rows["198.51.100.0/24"][0] == "already banned"
+        assert rows["198.51.100.0/24"][0] == "banned"
         attack(town, attacker, 4)
         daemon.wait_for_log(f"INFO    [sshd] Ignore {attacker} by ip")
         assert connects(town, attacker) == "open"

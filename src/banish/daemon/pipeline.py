@@ -55,6 +55,7 @@ class Pipeline:
         self._store = store
         self._logbook = logbook
         self._positions: dict[str, Position] = {}
+        self._saved: dict[str, Position] = {}
 
     def feed(self, batch: Batch, now: float) -> None:
         """Judge *batch* and carry out what follows."""
@@ -102,8 +103,8 @@ class Pipeline:
         return self._end(self.ledger.expire(now), now)
 
     def remember(self, positions: Mapping[str, Position]) -> None:
-        """Take note of how far sources are judged, for the next save."""
-        self._positions.update(positions)
+        """Take note of how far sources are judged, for the next save; what has not moved since the last one costs nothing."""
+        self._positions.update({source: at for source, at in positions.items() if self._saved.get(source) != at})
 
     def save(self, changes: Iterable[Change] = (), *, now: float) -> None:
         """Commit *changes* and all positions since the last time. A database in trouble is the store's to report and retry."""
@@ -115,6 +116,7 @@ class Pipeline:
             self._store.save(bans, unbans, self._positions, now=now)
         except StoreError as error:
             self._logbook.say("database", "ERROR", str(error))
+        self._saved.update(self._positions)  # or kept by the store, until it can
         self._positions = {}
 
     def _end(self, changes: list[Change], now: float) -> list[Decision]:

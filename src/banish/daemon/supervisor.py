@@ -159,6 +159,7 @@ class Supervisor:
             self._report_unreadable()
             self._tell(await self._spared.refresh(self._jails(), now))
             self._purge(now)
+            self.pipeline.remember(self._source.positions())
             self.pipeline.save(now=now)
 
     async def _close(self, server: ControlServer) -> None:
