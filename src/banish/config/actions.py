@@ -48,8 +48,6 @@ def load(tree: Tree, call: Call, jail: str, option: Callable[[str], Text | None]
                 Problem(
                     f"action {call.name} is made of shell commands, which this version does not run",
                     "banaction = nftables",
-                    option="action",
-                    origin=Origin(files.files[-1]),
                     severity="warning",
                 )
             )

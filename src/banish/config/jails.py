@@ -65,7 +65,7 @@ class JailConfig:
     values: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Every option that had a value, as text with references followed; the filter's options too."""
     origins: Mapping[str, Origin] = field(default_factory=dict, compare=False)
-    """Where each of *values* was written."""
+    """Where each of *values* was written: its first line, followed through references that make up the whole of it."""
     failregex_origins: tuple[Origin, ...] = field(default=(), compare=False)
     """Where each entry of ``settings.filter.failregex`` was written."""
     ignoreregex_origins: tuple[Origin, ...] = field(default=(), compare=False)
@@ -172,11 +172,12 @@ class _JailLoader:
         )
 
     def _backend(self) -> str:
-        backend = self.options.word("backend", "auto")
-        if backend.partition("[")[0].strip().lower() not in _BACKENDS:
+        name, bracket, parameters = self.options.word("backend", "auto").partition("[")
+        name = name.strip().lower()
+        if name not in _BACKENDS:
             self.options.warn("backend", "is not known; auto is used", f"one of {', '.join(_BACKENDS[:4])}")
             return "auto"
-        return backend
+        return name + bracket + parameters
 
     def _filter(self, *, journal: bool) -> tuple[Call | None, FileDefinition | None]:
         text = self.options.text("filter")
@@ -219,9 +220,9 @@ class _JailLoader:
         options = self.options
         default = WindowSettings()
         return WindowSettings(
-            maxretry=options.integer("maxretry", default.maxretry, 1),
+            maxretry=options.integer("maxretry", default.maxretry, least=1),
             findtime=options.seconds("findtime", default.findtime, forever=False),
-            maxmatches=options.integer("maxmatches", default.maxmatches, 0),
+            maxmatches=options.integer("maxmatches", default.maxmatches, least=0),
             window=options.choice("window", default.window, _WINDOW, default.window),
         )
 
