@@ -204,7 +204,7 @@ class _JailLoader:
         encoding = self.options.word("logencoding", "auto")
         if encoding.lower() != "auto":
             try:
-                b"".decode(encoding)
+                "a".encode(encoding)
             except (LookupError, ValueError):
                 self.options.warn(
                     "logencoding", "is no encoding; auto is used", "a codec's name such as utf-8 or latin-1"

@@ -133,14 +133,9 @@ class Options:
     def tell(self, error: ConfigError, option: str = "") -> None:
         """Tell what *error* carries, as a problem of this section."""
         found = error.problem
-        self.problems.append(
-            replace(
-                found,
-                section=self.section,
-                option=found.option or option,
-                origin=found.origin or self.origins.get(option),
-            )
-        )
+        if found.origin is None:
+            found = replace(found, value=found.value or self.values.get(option, ""), origin=self.origins.get(option))
+        self.problems.append(replace(found, section=self.section, option=found.option or option))
 
 
 def _show(value: object) -> str:
