@@ -119,6 +119,7 @@ def test_the_journal_needs_no_path_and_has_its_own_prefix(trees: Trees) -> None:
     assert jail.settings.filter.failregex == ("^j <HOST>$",)
     assert jail.backend == "systemd[journalflags=1]"
     assert jail.journalmatch == ("A=1", "B=2")
+    assert trees.jail(section + "journalmatch = A=1\n", "x").settings.filter.failregex == ("^j <HOST>$",)
     assert trees.jail(section + "logpath = /l\n", "x").settings.filter.failregex == ("^f <HOST>$",)
     assert trees.jail(section + "logpath = /l\nfilter = x[logtype=journal]\n", "x").settings.filter.failregex == (
         "^j <HOST>$",

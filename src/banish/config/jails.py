@@ -125,7 +125,8 @@ class _JailLoader:
         if self.name == "--all":
             options.problem("", "this name means every jail", "call the jail something else")
         backend = self._backend()
-        call, definition = self._filter(journal=backend.startswith("systemd"))
+        logpaths = tuple(_logpath(entry) for entry, _ in options.entries("logpath"))
+        call, definition = self._filter(journal=backend.startswith("systemd") or not logpaths)
         if definition is not None:
             self._scope.known = definition.own
         expressions = Options(self.name, self._jail_over(definition))
@@ -150,7 +151,6 @@ class _JailLoader:
             bantime=BanTimeSettings(bantime=options.seconds("bantime", 600.0, forever=True)),
         )
         journalmatch = tuple(match for match, _ in expressions.entries("journalmatch"))
-        logpaths = tuple(_logpath(entry) for entry, _ in options.entries("logpath"))
         if not failregex and not options.failed:
             expressions.warn("failregex", "there is none, so nothing will be found", "set filter or failregex")
         self._check_sources(backend, logpaths, journalmatch)
