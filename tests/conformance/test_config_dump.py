@@ -200,14 +200,14 @@ def assert_same_actions(tree: Tree, jail: str, theirs: Dumped) -> int:
     assert found.keys() == theirs.actions.keys()
     compared = 0
     for actname, options in theirs.actions.items():
+        if jail == "pass2allow-ftp":
+            # Since 1.1 an option that a jail gives for every family hides the variants for one; 1.0.2 keeps them.
+            assert "blocktype?family=inet6" not in found[actname]
+            options.pop("blocktype?family=inet6", None)
         for option, value in options.items():
             if value == f"<known/{option}>":
                 # fail2ban hands its server the reference to what the file says; we hand on what the file says.
                 assert found[actname].get(option) != value
-                continue
-            if "?" in option and option not in found[actname]:
-                # Since 1.1 an option that a jail gives for every family hides the variants for one; 1.0.2 keeps them.
-                assert (jail, option) == ("pass2allow-ftp", "blocktype?family=inet6")
                 continue
             ours = found[actname][option]
             if option in BOOLEANS:

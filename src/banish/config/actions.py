@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from banish.config.definition import FileDefinition, missing_file
+from banish.config.definition import FileDefinition, missing_file, what_is_given
 from banish.config.grammar import Call
 from banish.config.layers import Sections, Tree
 from banish.config.text import BUILT_IN, Text
@@ -48,8 +48,6 @@ def load(tree: Tree, call: Call, jail: str, option: Callable[[str], Text | None]
                 Problem(
                     f"action {call.name} is made of shell commands, which this version does not run",
                     "banaction = nftables",
-                    option="action",
-                    origin=Origin(files.files[-1]),
                     severity="warning",
                 )
             )
@@ -57,7 +55,7 @@ def load(tree: Tree, call: Call, jail: str, option: Callable[[str], Text | None]
             Problem(
                 f"the commands of action {call.name} are not run; the built-in action of the same name is used instead",
                 "remove the file, or give it another name",
-                origin=Origin(files.files[-1]),
+                origin=Origin(f"{tree.user}/{name}.conf"),
                 severity="warning",
             ),
         )
@@ -79,18 +77,17 @@ def put_together(files: Sections, call: Call, jail: str, option: Callable[[str],
 
     Tags that only a ban can fill stay, and so do those whose option differs between the families.
     """
-    given = dict(call.options)
+    given = what_is_given(call.options)
     instance = given.setdefault("name", Text.at(jail, BUILT_IN)).text
     given.setdefault("actname", Text.at(_actname(call.name, instance, jail), BUILT_IN))
     own = [name for section in ("Definition", "Init") for name in files.options(section)]
-    conditional = frozenset(name.partition("?")[0] for name in (*own, *given) if "?" in name)
+    # What the jail gives for every family is meant for every family, and hides what the file says for one.
+    hidden = {name for name in own if "?" in name and name not in given and name.partition("?")[0] in given}
+    conditional = frozenset(name.partition("?")[0] for name in {*own, *given} - hidden if "?" in name)
     definition = FileDefinition(files, given, untouched=_AT_BAN | conditional, jail=option)
     options = {}
     for name in definition.names():
-        unconditional, condition, _ = name.partition("?")
-        if condition and name not in given and unconditional in definition.given:
-            continue  # what the jail gives for every family is meant for every family
-        value = definition.get(name)
+        value = definition.get(name) if name not in hidden else None
         if value is not None:
             options[name] = value.text
     return options

@@ -37,9 +37,8 @@ class FileDefinition:
         *jail* finds the jail's options for tags.
         """
         self._files = files
-        # chain="<known/chain>" gives nothing: it stands for what the file says anyway, for every family.
-        self.given = {name: text for name, text in given.items() if text.text != f"<known/{name}>"}
-        self._scope = Scope(files, _SECTIONS, given=self.given, assumed=assumed)
+        self._given = what_is_given(given)
+        self._scope = Scope(files, _SECTIONS, given=self._given, assumed=assumed)
         self._own = Scope(files, _SECTIONS, assumed=assumed)
         self._assumed = assumed or {}
         self._untouched = untouched
@@ -50,7 +49,7 @@ class FileDefinition:
     def names(self) -> tuple[str, ...]:
         """Every option that the file's own sections, the jail or an assumption sets."""
         own = (name for section in reversed(_SECTIONS) for name in self._files.options(section))
-        return tuple(dict.fromkeys((*own, *self._assumed, *self.given)))
+        return tuple(dict.fromkeys((*own, *self._assumed, *self._given)))
 
     def get(self, option: str) -> Text | None:
         """Return the value of *option*, references followed and tags replaced; None when nobody sets it.
@@ -71,7 +70,7 @@ class FileDefinition:
             return None
         section, slash, option = tag.partition("/")
         if not slash:
-            if tag not in self.given and self._files.definition("Init", tag) is None and (text := self._jail(tag)):
+            if tag not in self._given and self._files.definition("Init", tag) is None and (text := self._jail(tag)):
                 return text
             return self._scope.get(tag)
         if section == "known":
@@ -80,6 +79,11 @@ class FileDefinition:
             return Scope(self._files, ("DEFAULT",)).get(option)
         name = next((name for name in self._files.names() if name.lower() == section), None)
         return None if name is None else Scope(self._files, (name,)).get(option)
+
+
+def what_is_given(options: Mapping[str, Text]) -> dict[str, Text]:
+    """Return *options* without those like ``chain="<known/chain>"``, which ask for what the file says for each family."""
+    return {name: text for name, text in options.items() if text.text != f"<known/{name}>"}
 
 
 def missing_file(tree: Tree, kind: str, name: str) -> ConfigError:

@@ -42,13 +42,17 @@ def interpolate(definition: Definition, lookup: Lookup) -> Text:
     >>> interpolate(port, lambda name, at: Found(Text.at("2222", Origin("jail.local", 1)), None)).text
     'ssh,2222'
     """
-    return _expand(definition, lookup, ())
+    return _expand(definition, lookup, (), {})
 
 
-def _expand(definition: Definition, lookup: Lookup, chain: tuple[Definition, ...]) -> Text:
+def _expand(
+    definition: Definition, lookup: Lookup, chain: tuple[Definition, ...], done: dict[Definition, Text]
+) -> Text:
     text = definition.text
     if "%" not in text.text:
         return text
+    if definition in done:
+        return done[definition]
     if definition in chain or len(chain) >= _DEPTH:
         raise _error(chain[0], "refers to itself" if definition in chain else "is nested too deeply", _names(chain))
     chain = (*chain, definition)
@@ -70,11 +74,12 @@ def _expand(definition: Definition, lookup: Lookup, chain: tuple[Definition, ...
             value = lookup(name.strip(), definition)
             if value is None:
                 raise _error(definition, f"%({name})s names no option", "check the spelling, or define it")
-            insert = value.text if value.definition is None else _expand(value.definition, lookup, chain)
+            insert = value.text if value.definition is None else _expand(value.definition, lookup, chain, done)
         text = text.splice(found.start(), found.end(), insert)
         at = found.start() + len(insert.text)
         if len(text.text) > LIMIT:
             raise _error(definition, f"grows beyond {LIMIT} characters", "check what it refers to")
+    done[definition] = text
     return text
 
 

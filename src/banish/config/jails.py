@@ -65,7 +65,7 @@ class JailConfig:
     values: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Every option that had a value, as text with references followed; the filter's options too."""
     origins: Mapping[str, Origin] = field(default_factory=dict, compare=False)
-    """Where each of *values* was written."""
+    """Where each of *values* was written: its first line, followed through references that make up the whole of it."""
     failregex_origins: tuple[Origin, ...] = field(default=(), compare=False)
     """Where each entry of ``settings.filter.failregex`` was written."""
     ignoreregex_origins: tuple[Origin, ...] = field(default=(), compare=False)
@@ -128,7 +128,8 @@ class _JailLoader:
         if self.name == "--all":
             options.problem("", "this name means every jail", "call the jail something else")
         backend = self._backend()
-        call, definition = self._filter(journal=backend.startswith("systemd"))
+        logpaths = tuple(_logpath(entry) for entry, _ in options.entries("logpath"))
+        call, definition = self._filter(journal=backend.startswith("systemd") or not logpaths)
         if definition is not None:
             self._scope.known = definition.own
         expressions = Options(self.name, self._jail_over(definition))
@@ -153,7 +154,6 @@ class _JailLoader:
             bantime=BanTimeSettings(bantime=options.seconds("bantime", 600.0, forever=True)),
         )
         journalmatch = tuple(match for match, _ in expressions.entries("journalmatch"))
-        logpaths = tuple(_logpath(entry) for entry, _ in options.entries("logpath"))
         if not failregex and not options.failed:
             expressions.warn("failregex", "there is none, so nothing will be found", "set filter or failregex")
         self._check_sources(backend, logpaths, journalmatch)
@@ -175,11 +175,12 @@ class _JailLoader:
         )
 
     def _backend(self) -> str:
-        backend = self.options.word("backend", "auto")
-        if backend.partition("[")[0].strip().lower() not in _BACKENDS:
+        name, bracket, parameters = self.options.word("backend", "auto").partition("[")
+        name = name.strip().lower()
+        if name not in _BACKENDS:
             self.options.warn("backend", "is not known; auto is used", f"one of {', '.join(_BACKENDS[:4])}")
             return "auto"
-        return backend
+        return name + bracket + parameters
 
     def _filter(self, *, journal: bool) -> tuple[Call | None, FileDefinition | None]:
         text = self.options.text("filter")
@@ -206,7 +207,7 @@ class _JailLoader:
         encoding = self.options.word("logencoding", "auto")
         if encoding.lower() != "auto":
             try:
-                b"".decode(encoding)
+                "a".encode(encoding)
             except (LookupError, ValueError):
                 self.options.warn(
                     "logencoding", "is no encoding; auto is used", "a codec's name such as utf-8 or latin-1"
@@ -222,9 +223,9 @@ class _JailLoader:
         options = self.options
         default = WindowSettings()
         return WindowSettings(
-            maxretry=options.integer("maxretry", default.maxretry, 1),
+            maxretry=options.integer("maxretry", default.maxretry, least=1),
             findtime=options.seconds("findtime", default.findtime, forever=False),
-            maxmatches=options.integer("maxmatches", default.maxmatches, 0),
+            maxmatches=options.integer("maxmatches", default.maxmatches, least=0),
             window=options.choice("window", default.window, _WINDOW, default.window),
         )
 

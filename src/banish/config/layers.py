@@ -134,7 +134,7 @@ class Tree:
                 _listed(root / f"{name}.d", ".local"),
             )
             for path in (path for step in steps for path in step):
-                base = packaged_base and path.name == Path(f"{name}.conf").name
+                base = packaged_base and path == root / f"{name}.conf"
                 if root == self.packaged:
                     left_out = not base and self._is_replaced(path.relative_to(root))
                 else:

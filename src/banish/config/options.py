@@ -67,14 +67,12 @@ class Options:
             self.warn(option, "is neither yes nor no; no is used", "write true or false")
         return word in _TRUE
 
-    def integer(self, option: str, default: int, least: int) -> int:
-        def parse(word: str) -> int:
-            number = int(word)
-            if number < least:
-                raise ValueError(f"must be at least {least}")
-            return number
-
-        return self._typed(option, default, parse, f"write a whole number, {least} or more")
+    def integer(self, option: str, default: int, *, least: int) -> int:
+        """Return the whole number *option*; a number below *least* counts as *least*."""
+        number = self._typed(option, default, int, f"write a whole number, {least} or more")
+        if number < least:
+            self.warn(option, f"is too small; {least} is used", f"write {least} or more")
+        return max(number, least)
 
     def seconds(self, option: str, default: float, *, forever: bool) -> float:
         """Return the duration *option* in seconds, more than 0; ``math.inf`` only where *forever* makes sense."""
@@ -82,10 +80,11 @@ class Options:
         def parse(word: str) -> float:
             span = durations.parse(word)
             if not span > 0 or (math.isinf(span) and not forever):
-                raise ValueError(f"must be longer than 0{'' if forever else ' and not for ever'}")
+                raise ValueError("not a span")
             return span
 
-        return self._typed(option, default, parse, "write seconds, or 10m, 1h 30m, 1d")
+        limit = "longer than 0" if forever else "longer than 0 and not for ever"
+        return self._typed(option, default, parse, f"write seconds, or 10m, 1h 30m, 1d; {limit}")
 
     def choice(self, option: str, default: _T, choices: Mapping[str, _T], otherwise: _T) -> _T:
         """Return what *choices* has for *option*; *otherwise* for a word that is not among them."""
@@ -103,9 +102,8 @@ class Options:
             return default
         try:
             return parse(word)
-        except ValueError as error:
-            reason = str(error) if str(error).startswith("must") else "cannot be read"
-            self.warn(option, f"{reason}; the default {_show(default)} is used", remedy)
+        except ValueError:
+            self.warn(option, f"cannot be used; the default {_show(default)} is", remedy)
             return default
 
     def warn(self, option: str, text: str, remedy: str = "") -> None:
@@ -135,14 +133,9 @@ class Options:
     def tell(self, error: ConfigError, option: str = "") -> None:
         """Tell what *error* carries, as a problem of this section."""
         found = error.problem
-        self.problems.append(
-            replace(
-                found,
-                section=self.section,
-                option=found.option or option,
-                origin=found.origin or self.origins.get(option),
-            )
-        )
+        if found.origin is None:
+            found = replace(found, value=found.value or self.values.get(option, ""), origin=self.origins.get(option))
+        self.problems.append(replace(found, section=self.section, option=found.option or option))
 
 
 def _show(value: object) -> str:

@@ -27,11 +27,10 @@ class Scope:
         *,
         given: Mapping[str, Text] | None = None,
         assumed: Mapping[str, Text] | None = None,
-        known: Callable[[str], Text | None] | None = None,
     ) -> None:
         self.files = files
         self.sections = sections
-        self.known = known
+        self.known: Callable[[str], Text | None] | None = None
         """Finished values that ``known/`` finds before any earlier definition: a jail's filter."""
         self._given = given or {}
         self._assumed = assumed or {}
@@ -40,13 +39,8 @@ class Scope:
     def get(self, option: str) -> Text | None:
         """Return the interpolated value of *option*, None when nobody defines it; raises ConfigError."""
         if option not in self._values:
-            found = self._find(option)
-            self._values[option] = self._finish(found)
+            self._values[option] = self._finish(self._find(option))
         return self._values[option]
-
-    def definition(self, option: str) -> Definition | None:
-        """Return the definition of *option* that counts, ``[DEFAULT]`` included; options given are not asked."""
-        return self._own(option) or self.files.definition(DEFAULT, option)
 
     def _find(self, option: str) -> Found | None:
         if option in self._given:
