@@ -45,8 +45,8 @@ class Daemon:
 
     @property
     def database(self) -> Path:
-        """Its database, by the path that this process can open."""
-        return self._outside / "state" / "banish.sqlite3"
+        """Its database, by the path that processes inside open (SQLite does not follow the other one)."""
+        return self._inside / "state" / "banish.sqlite3"
 
     def configure(self, files: Mapping[str, str]) -> None:
         """Write *files* of the configuration; what runs takes them up with ``reload``."""

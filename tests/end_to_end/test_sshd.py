@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
+import sys
 import time
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -39,9 +38,9 @@ def kernel_ids(town: Town, name: str = "sshd-ip4") -> dict[str, Any]:
     return {element["elem"]["val"]: element["elem"] for element in elements[0]}
 
 
-def saved_sources(daemon: Daemon) -> list[str]:
-    with closing(sqlite3.connect(f"file:{daemon.database}?mode=ro", uri=True)) as database:
-        return [source for (source,) in database.execute("SELECT source FROM positions")]
+def saved_sources(town: Town, daemon: Daemon) -> str:
+    program = f"import sqlite3; print(*sqlite3.connect({str(daemon.database)!r}).execute('SELECT source FROM positions').fetchall())"
+    return town.server.run([sys.executable, "-c", program]).stdout.strip()
 
 
 @pytest.mark.parametrize(
@@ -83,7 +82,7 @@ def test_a_ban_outlives_kill_9_in_the_kernel_and_in_the_database(town: Town, att
 def test_what_was_logged_while_the_daemon_was_dead_counts(town: Town, attacker: str) -> None:
     local = jail_local(town)
     with Daemon(town.server, local, name="dead") as daemon:
-        daemon.wait_for("the position to be saved", lambda: saved_sources(daemon))
+        daemon.wait_for("the position to be saved", lambda: saved_sources(town, daemon))
         daemon.kill()
         attack(town, attacker, 3)
     with Daemon(town.server, local, name="dead") as daemon:
@@ -149,7 +148,7 @@ logpath = /run/lab/nowhere/missing.log
         text = daemon.banish("status")
         assert "did you mean maxretry?" in text
         for name in ("regex", "typo", "missing"):
-            assert f"[{name}] " in daemon.log.read_text()
+            daemon.wait_for(f"{name} in the log", lambda text=f"[{name}] ": text in daemon.log.read_text())
         attack(town, attacker, 3)
         daemon.wait_for_log(f"NOTICE  [sshd] Ban {attacker}")
 
