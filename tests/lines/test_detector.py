@@ -174,12 +174,20 @@ def test_the_last_winner_is_left_for_a_date_further_left() -> None:
         "2005-01-23 10:00:00 Jan 24 10:00:00": "2005-01-23 10:00:00",
         "x 2005-01-23 10:00:00 Jan 24 10:00:00": "2005-01-23 10:00:00",
         "12:00:00 Jan 24 10:00:00": "12:00:00",
-        "x Jan 24 10:00:01 2005-01-23 10:00:00": "Jan 24 10:00:01",
+        "x Jan 24 10:00:01 2005-01-23 10:00:00": "Jan 24 10:00:01 2005",
     }
     for line, date in lines.items():
         result = detector.find(line, NOW)
         assert result is not None
-        assert line[result.start : result.end].startswith(date)
+        assert line[result.start : result.end] == date
+
+
+def test_what_follows_is_no_year_in_a_log_whose_dates_have_had_none() -> None:
+    detector = DateDetector((), UTC)
+    for line in ("<13>Jan 24 10:00:00 ten times", "<13>Jan 24 10:00:00 2005 times"):
+        date = detector.find(line, NOW)
+        assert date is not None
+        assert date.at == at(2026, 1, 24, 10)
 
 
 def test_a_line_without_date_does_not_unsettle_the_detector() -> None:
