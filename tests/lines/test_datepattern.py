@@ -54,6 +54,8 @@ def test_there_are_31_default_templates_and_17_of_them_at_the_line_begin() -> No
         (r"(?P<foo>x)%Y-%m-%d", "x2005-01-23", "x2005-01-23"),
         (r"(?P<Y>20..)-%m-%d", "2005-01-23", "2005-01-23"),
         (r"%Y-%m-(%d)", "2005-01-23", "2005"),
+        (r"(?:(x)|y)%Y-%m-%d", "x2005-01-23", "x"),
+        (r"(?:(x)|y)%Y-%m-%d", "y2005-01-23", ""),
         ("%Y %b %d", "2005 JAN 23", "2005 JAN 23"),
         ("%Y-%m-%d x", "2005-01-23 X", None),
         ("(?i)%Y-%m-%d x", "2005-01-23 X", "2005-01-23 X"),
@@ -64,7 +66,7 @@ def test_there_are_31_default_templates_and_17_of_them_at_the_line_begin() -> No
     ],
 )
 def test_what_a_pattern_finds_and_cuts(pattern: str, line: str, date: str | None) -> None:
-    assert cut(line, pattern) == (date and (date, DAY))
+    assert cut(line, pattern) == (None if date is None else (date, DAY))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from datetime import tzinfo
 from typing import NamedTuple
 
 from banish.lines import timestamps, zones
-from banish.lines.datepattern import Template, compile_patterns
+from banish.lines.datepattern import Template, compile_patterns, places
 
 _REMEMBERED = 256  # all are forgotten when there are more, since logs go forward
 _Key = str | tuple[str | None, ...]
@@ -60,6 +60,11 @@ class DateDetector:
     def __init__(self, patterns: Sequence[str] = (), zone: tzinfo | None = None, default_timezone: str = "") -> None:
         self.templates = compile_patterns(patterns)
         self._zone = zones.configured(default_timezone) if default_timezone else zone
+        self._floating = tuple(template for template in self.templates if not template.anchored)
+        self._gates: dict[bool, re.Pattern[str]] = {}  # by whether the line has a clock in it
+        if self._floating and all(template.known for template in self._floating):
+            self._gates[True] = places(self._floating)
+            self._gates[False] = places(tuple(template for template in self._floating if not template.clock))
         self._last: Template | None = None
         self._place: tuple[int, int, str, str] = (0, 0, "", "")
         self._memory = _Memory()
@@ -75,6 +80,8 @@ class DateDetector:
             if template is None or match is None:
                 return None
         start, end = match.span(1)
+        if start < 0:  # the pattern's group is optional and took no part: nothing to cut
+            start = end = match.start()
         key = text[start:end] if template.whole else match.groups()
         reading = self._memory.texts.get(key)
         if reading is None or not reading.since <= now < reading.until:
@@ -98,20 +105,42 @@ class DateDetector:
 
     def _search(self, text: str) -> tuple[Template | None, re.Match[str] | None]:
         has_clock = _CLOCK.search(text) is not None
-        tried = [template for template in self.templates if has_clock or not template.clock]
-        winner, best = None, None
-        for template in tried:
-            if template.anchored and (best := template.regex.match(text)) is not None:
-                winner = template
-                break
-        else:
-            for template in tried:
-                match = None if template.anchored else template.regex.search(text)
-                if match is not None and (best is None or self._wins(template, match, best)):
-                    winner, best = template, match
+        winner, best = self._anchored(text, has_clock=has_clock)
+        if best is None:
+            winner, best = self._leftmost(text, has_clock=has_clock)
         if winner is not None and best is not None:
             self._last, self._place = winner, _place(best)
             self._memory = self._memories.setdefault(winner, _Memory())
+        return winner, best
+
+    def _anchored(self, text: str, *, has_clock: bool) -> tuple[Template | None, re.Match[str] | None]:
+        for template in self.templates:
+            if template.anchored and (has_clock or not template.clock) and (match := template.regex.match(text)):
+                return template, match
+        return None, None
+
+    def _leftmost(self, text: str, *, has_clock: bool) -> tuple[Template | None, re.Match[str] | None]:
+        """Return the floating template that fits furthest to the left; of several the last winner, else the first."""
+        gate = self._gates.get(has_clock)
+        if gate is None:
+            return self._leftmost_of_all(text)
+        place = gate.search(text)
+        while place is not None:
+            winner, best = None, None
+            for template in self._floating:
+                if (best is None or template is self._last) and (match := template.regex.match(text, place.start())):
+                    winner, best = template, match
+            if best is not None:
+                return winner, best
+            place = gate.search(text, place.start() + 1)
+        return None, None
+
+    def _leftmost_of_all(self, text: str) -> tuple[Template | None, re.Match[str] | None]:
+        winner, best = None, None
+        for template in self._floating:
+            match = template.regex.search(text)
+            if match is not None and (best is None or self._wins(template, match, best)):
+                winner, best = template, match
         return winner, best
 
     def _wins(self, template: Template, match: re.Match[str], best: re.Match[str]) -> bool:
