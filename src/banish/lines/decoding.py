@@ -28,15 +28,13 @@ class Decoder:
 
     def __init__(self, encoding: str = "auto") -> None:
         self.encoding = _codec(encoding)
-        wide = self.encoding.startswith(("utf-16", "utf-32"))
-        self._wide = codecs.getincrementaldecoder(self.encoding)(errors="replace") if wide else None
-        self._owed = b""
+        self._wide = _Wide(self.encoding) if self.encoding.startswith(("utf-16", "utf-32")) else None
         self.undecodable = 0
         """How many lines held bytes that could not be decoded, so far."""
 
     def lines(self, data: bytes) -> list[str]:
         """Return the lines in *data*, without their ends; text after the last newline is a line too."""
-        text = self._wide_text(data, self._wide) if self._wide is not None else data.decode(self.encoding, "replace")
+        text = self._wide.decode(data) if self._wide is not None else data.decode(self.encoding, "replace")
         if text.startswith(_BYTE_ORDER_MARK):
             text = text[1:]
         found = text.split("\n")
@@ -48,16 +46,34 @@ class Decoder:
             self.undecodable += sum(_REPLACEMENT in line for line in found)
         return found
 
-    def _wide_text(self, data: bytes, decoder: codecs.IncrementalDecoder) -> str:
-        if self._owed and data.startswith(self._owed):
-            data = data[len(self._owed) :]
+
+class _Wide:
+    """UTF-16 and UTF-32, cut behind newline bytes. Without a byte order mark and a stated order it is little-endian."""
+
+    def __init__(self, encoding: str) -> None:
+        self._family = encoding[:6]
+        self._width = 2 if self._family == "utf-16" else 4
+        self._stated = encoding != self._family
         self._owed = b""
-        text = decoder.decode(data)
-        pending = decoder.getstate()[0]
-        if pending == b"\n":  # the first byte of a little-endian newline
-            self._owed = bytes(3 if self.encoding.startswith("utf-32") else 1)
-            text += decoder.decode(self._owed)
+        self._use(encoding if self._stated else f"{self._family}-le")
+
+    def decode(self, data: bytes) -> str:
+        if not self._stated:
+            for order in ("le", "be"):
+                if data.startswith(_BYTE_ORDER_MARK.encode(f"{self._family}-{order}")):
+                    self._use(f"{self._family}-{order}")
+        data = data.removeprefix(self._owed)
+        self._owed = b""
+        text = self._decoder.decode(data)
+        if self._decoder.getstate()[0] == b"\n":  # the first byte of a little-endian newline
+            self._owed = bytes(self._width - 1)
+            text += self._decoder.decode(self._owed)
         return text
+
+    def _use(self, encoding: str) -> None:
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+        # The rest of a newline that the next batch begins with. The first batch may do so too, when reading goes on in mid-file.
+        self._owed = bytes(self._width - 1) if encoding.endswith("le") else b""
 
 
 def _codec(encoding: str) -> str:

@@ -3,8 +3,8 @@
 Templates tied to the line's begin come first, in their order; the first that fits wins. Then those that may stand anywhere: the
 one that fits furthest to the left wins, and of two at the same place the one that won last time, else the earlier in the list.
 
-Winning has an effect, as it has in fail2ban: the last winner is tried before all others, and it is taken at once if it is tied
-to the line's begin, or fits at the same place as last time between the same characters. So a log that has shown itself to write
+Winning has an effect, as it has in fail2ban: the last winner is tried before all others, and it is taken at once if it fits in
+the same place as last time between the same characters, or is tied to the line's begin. So a log that has shown itself to write
 month-day-year is not read as day-month-year on the first twelve days of a month.
 
 A detector belongs to one source. It also remembers what date texts mean, for as long as that holds (see ``timestamps``); the
@@ -19,7 +19,7 @@ from datetime import tzinfo
 from typing import NamedTuple
 
 from banish.lines import timestamps, zones
-from banish.lines.datepattern import Template, compile_patterns
+from banish.lines.datepattern import Template, compile_patterns, places
 
 _REMEMBERED = 256  # all are forgotten when there are more, since logs go forward
 _Key = str | tuple[str | None, ...]
@@ -60,8 +60,13 @@ class DateDetector:
     def __init__(self, patterns: Sequence[str] = (), zone: tzinfo | None = None, default_timezone: str = "") -> None:
         self.templates = compile_patterns(patterns)
         self._zone = zones.configured(default_timezone) if default_timezone else zone
+        self._floating = tuple(template for template in self.templates if not template.anchored)
+        self._gates: dict[bool, re.Pattern[str]] = {}  # by whether the line has a clock in it
+        if self._floating and all(template.known for template in self._floating):
+            self._gates[True] = places(self._floating)
+            self._gates[False] = places(tuple(template for template in self._floating if not template.clock))
         self._last: Template | None = None
-        self._last_place: tuple[int, str, str] = (0, "", "")
+        self._place: tuple[int, int, str, str] = (0, 0, "", "")
         self._memory = _Memory()
         self._memories: dict[Template, _Memory] = {}
 
@@ -69,12 +74,14 @@ class DateDetector:
         """Return the date in *text*; None when there is none. *now* (Unix seconds) completes dates without year or day."""
         template, match = self._last, None
         if template is not None:
-            match = template.regex.match(text) if template.anchored else self._at_same_place(template, text)
+            match = template.regex.match(text) if template.anchored else self._in_same_place(template, text)
         if template is None or match is None:
             template, match = self._search(text)
             if template is None or match is None:
                 return None
         start, end = match.span(1)
+        if start < 0:  # the pattern's group is optional and took no part: nothing to cut
+            start = end = match.start()
         key = text[start:end] if template.whole else match.groups()
         reading = self._memory.texts.get(key)
         if reading is None or not reading.since <= now < reading.until:
@@ -82,32 +89,58 @@ class DateDetector:
             self._memory.keep(self._memory.texts, key, reading)
         return Found(reading.at, start, end, template)
 
-    def _at_same_place(self, template: Template, text: str) -> re.Match[str] | None:
-        match = template.regex.search(text)
-        return match if match is not None and self._place(match) == self._last_place else None
+    def _in_same_place(self, template: Template, text: str) -> re.Match[str] | None:
+        """Match *template* where it matched last time, between the same characters; None when it does not fit there.
 
-    @staticmethod
-    def _place(match: re.Match[str]) -> tuple[int, str, str]:
-        start, end = match.span(1)
-        text = match.string
-        return start, text[start - 1 : start], text[end : end + 1]
+        It is not looked at what follows: ``x Jan 23 21:59:59 2005 times`` has no year in a log whose dates have had none.
+        """
+        start, end, before, behind = self._place
+        match = template.regex.search(text, 0, end)
+        fits = (
+            match is not None
+            and (match.start(1), match.end()) == (start, end)
+            and (text[start - 1 : start], text[end : end + 1]) == (before, behind)
+        )
+        return match if fits else None
 
     def _search(self, text: str) -> tuple[Template | None, re.Match[str] | None]:
         has_clock = _CLOCK.search(text) is not None
-        tried = [template for template in self.templates if has_clock or not template.clock]
-        winner, best = None, None
-        for template in tried:
-            if template.anchored and (best := template.regex.match(text)) is not None:
-                winner = template
-                break
-        else:
-            for template in tried:
-                match = None if template.anchored else template.regex.search(text)
-                if match is not None and (best is None or self._wins(template, match, best)):
-                    winner, best = template, match
+        winner, best = self._anchored(text, has_clock=has_clock)
+        if best is None:
+            winner, best = self._leftmost(text, has_clock=has_clock)
         if winner is not None and best is not None:
-            self._last, self._last_place = winner, self._place(best)
+            self._last, self._place = winner, _place(best)
             self._memory = self._memories.setdefault(winner, _Memory())
+        return winner, best
+
+    def _anchored(self, text: str, *, has_clock: bool) -> tuple[Template | None, re.Match[str] | None]:
+        for template in self.templates:
+            if template.anchored and (has_clock or not template.clock) and (match := template.regex.match(text)):
+                return template, match
+        return None, None
+
+    def _leftmost(self, text: str, *, has_clock: bool) -> tuple[Template | None, re.Match[str] | None]:
+        """Return the floating template that fits furthest to the left; of several the last winner, else the first."""
+        gate = self._gates.get(has_clock)
+        if gate is None:
+            return self._leftmost_of_all(text)
+        place = gate.search(text)
+        while place is not None:
+            winner, best = None, None
+            for template in self._floating:
+                if (best is None or template is self._last) and (match := template.regex.match(text, place.start())):
+                    winner, best = template, match
+            if best is not None:
+                return winner, best
+            place = gate.search(text, place.start() + 1)
+        return None, None
+
+    def _leftmost_of_all(self, text: str) -> tuple[Template | None, re.Match[str] | None]:
+        winner, best = None, None
+        for template in self._floating:
+            match = template.regex.search(text)
+            if match is not None and (best is None or self._wins(template, match, best)):
+                winner, best = template, match
         return winner, best
 
     def _wins(self, template: Template, match: re.Match[str], best: re.Match[str]) -> bool:
@@ -130,3 +163,10 @@ def _seconds(match: re.Match[str]) -> int:
         return int(match["S"] or 0)
     except ValueError:  # a pattern's own group of that name
         return 0
+
+
+def _place(match: re.Match[str]) -> tuple[int, int, str, str]:
+    """Return where the date begins and where the match ends, and the characters before and behind."""
+    start, end = match.start(1), match.end()
+    text = match.string
+    return start, end, text[start - 1 : start], text[end : end + 1]

@@ -31,7 +31,7 @@ class LineReader:
 
     def __init__(self, settings: LineSettings, zone: tzinfo | None = None) -> None:
         self._decoder = Decoder(settings.encoding)
-        self._detector = DateDetector(settings.datepattern, zone, settings.timezone)
+        self.detector = DateDetector(settings.datepattern, zone, settings.timezone)
 
     @property
     def undecodable(self) -> int:
@@ -41,7 +41,7 @@ class LineReader:
     @property
     def dated(self) -> bool:
         """False when the lines have no dates by configuration (``datepattern = {NONE}``)."""
-        return bool(self._detector.templates)
+        return bool(self.detector.templates)
 
     def read(self, data: bytes, now: float) -> list[Line]:
         """Return the lines of *data* in order, empty ones too; *now* (Unix seconds) completes dates without year or day."""
@@ -49,7 +49,7 @@ class LineReader:
 
     def line(self, text: str, now: float) -> Line:
         """Return *text*, which is decoded already, as a line."""
-        found = self._detector.find(text, now)
+        found = self.detector.find(text, now)
         if found is None:
             return Line(text, text, None)
         return Line(text, text[: found.start] + text[found.end :], found.at)

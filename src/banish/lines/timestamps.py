@@ -70,13 +70,13 @@ def _read(groups: Groups, now: float, zone: tzinfo | None, second: int) -> Readi
     year = _year(groups)
     name = get("b") or get("B")
     month = _MONTH_NUMBER[name[:3].lower()] if name else int(get("m") or 0)
-    if year and month and (day := get("d")):
+    if year is not None and month and (day := get("d")):
         return Reading(at(year, month, int(day)))
     present = _Present(now, zone, second)
     today = present.today()
     if not any(get(part) for part in _CALENDAR):
         return _today(at, present)
-    if year:
+    if year is not None:
         return Reading(at(*_day(groups, year, month, today)), now, now)
     reading = _this_year(at, lambda year: _day(groups, year, month, today), present)
     # What is completed with today's month or day is for this now only.
