@@ -130,7 +130,7 @@ def test_a_jail_that_does_not_exist_is_code_5(ask: Any) -> None:
 def test_a_jail_that_was_left_out_is_told_below_the_tree(ask: Any, daemon: FakeControl) -> None:
     daemon.problem = "jail.local:7 [apache] filter = apche: no such filter"
     assert ask("status").out.endswith(
-        "`- Jail list:\tpostfix, sshd\nProblems\n`- apache:\tjail.local:7 [apache] filter = apche: no such filter\n"
+        "`- Jail list:\tpostfix, sshd\nProblems\n`- jail.local:7 [apache] filter = apche: no such filter\n"
     )
 
 
@@ -188,7 +188,7 @@ def test_reload(ask: Any, daemon: FakeControl) -> None:
     assert (said.code, said.out) == (0, "OK\n")
     daemon.reload_problems["problems"].append({"text": "no such filter", "severity": "error", "jail": "apache"})
     said = ask("reload")
-    assert (said.code, said.out) == (6, "OK\nProblems\n`- apache:\tno such filter\n")
+    assert (said.code, said.out) == (6, "OK\nProblems\n`- no such filter\n")
 
 
 @pytest.mark.usefixtures("daemon")

@@ -90,7 +90,7 @@ def test_what_needs_mending_comes_after_the_tree() -> None:
         "`- Jail list:\tsshd\n"
         "Problems\n"
         "|- the database was damaged\n"
-        "`- apache:\tjail.local:7: no such filter\n"
+        "`- jail.local:7: no such filter\n"
     )
 
 
@@ -155,9 +155,7 @@ def test_an_outcome_is_a_line(outcome: dict[str, Any], text: str) -> None:
 def test_reload_tells_its_problems() -> None:
     assert render.reload({"jails": [], "problems": []}, {}, plain, NOW) == "OK\n"
     problem = {"text": "no such filter", "severity": "error", "jail": "apache"}
-    assert render.reload({"jails": [], "problems": [problem]}, {}, plain, NOW) == (
-        "OK\nProblems\n`- apache:\tno such filter\n"
-    )
+    assert render.reload({"jails": [], "problems": [problem]}, {}, plain, NOW) == ("OK\nProblems\n`- no such filter\n")
 
 
 def test_log_text_cannot_command_the_terminal() -> None:

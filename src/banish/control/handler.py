@@ -42,7 +42,7 @@ class JailStatus(TypedDict):
 
 
 class ProblemRow(TypedDict):
-    """Something for a person to mend; *jail* is empty when it concerns none in particular."""
+    """Something for a person to mend; *jail* is empty when it concerns none in particular (the database, the firewall)."""
 
     text: str
     severity: Literal["error", "warning"]
@@ -50,7 +50,7 @@ class ProblemRow(TypedDict):
 
 
 class Status(TypedDict):
-    """*problems*: those that concern no jail in particular (the database, the firewall)."""
+    """*problems*: all of them, or those of the jail that was asked for; a jail's own ``problem`` is the first of its own."""
 
     version: str
     uptime: float

@@ -62,8 +62,8 @@ def painter(stream: TextIO, environment: Mapping[str, str]) -> Paint:
 
 
 def status(result: dict[str, Any], arguments: dict[str, Any], paint: Paint, _now: float) -> str:
-    problems = [{"jail": "", **row} for row in result.get("problems", ())]
-    problems += [{"jail": jail["name"], "text": jail["problem"]} for jail in result["jails"] if jail["problem"]]
+    told = [row["text"] for row in result.get("problems", ())]
+    problems = list(dict.fromkeys((*told, *(jail["problem"] for jail in result["jails"] if jail["problem"]))))
     if arguments.get("jail") is not None and result["jails"]:
         return _jail(result["jails"][0]) + _problems(problems, paint)
     names = sorted(jail["name"] for jail in result["jails"] if jail["enabled"])
@@ -91,15 +91,12 @@ def _jail(jail: dict[str, Any]) -> str:
     )
 
 
-def _problems(problems: list[dict[str, Any]], paint: Paint) -> str:
-    if not problems:
+def _problems(texts: list[str], paint: Paint) -> str:
+    if not texts:
         return ""
-    lines = [paint("Problems", "red")]
-    for number, problem in enumerate(problems, 1):
-        branch = "`-" if number == len(problems) else "|-"
-        jail = f"{visible(problem['jail'])}:\t" if problem["jail"] else ""
-        lines.append(f"{branch} {jail}{visible(problem['text'])}")
-    return "\n".join(lines) + "\n"
+    branches = ["|-"] * (len(texts) - 1) + ["`-"]
+    lines = [f"{branch} {visible(text)}" for branch, text in zip(branches, texts, strict=True)]
+    return "\n".join([paint("Problems", "red"), *lines]) + "\n"
 
 
 def banned(result: list[dict[str, Any]], arguments: dict[str, Any], paint: Paint, now: float) -> str:
@@ -148,7 +145,7 @@ def _outcome(row: dict[str, Any], paint: Paint) -> str:
 
 
 def reload(result: dict[str, Any], _arguments: dict[str, Any], paint: Paint, _now: float) -> str:
-    return "OK\n" + _problems(result["problems"], paint)
+    return "OK\n" + _problems([row["text"] for row in result["problems"]], paint)
 
 
 def ping(result: dict[str, Any], _arguments: dict[str, Any], _paint: Paint, _now: float) -> str:

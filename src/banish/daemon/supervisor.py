@@ -155,8 +155,7 @@ class Supervisor:
             for running in self.running.values():
                 running.jail.tick(now)
             self._tell(self._dispatch.tick(now))
-            self._tell(self._source.notices())
-            self._report_unreadable()
+            self._report_sources()
             self._tell(await self._spared.refresh(self._jails(), now))
             self._purge(now)
             self.pipeline.remember(self._source.positions())
@@ -316,20 +315,22 @@ class Supervisor:
         """What keeps log files from being read: each is a problem of the jails that want it."""
         found = []
         for row in self._source.status():
-            if row.found and row.problem is None:
+            if row.problem is None:
                 continue
             patterns = self._source.patterns_of(row.path) or {row.path}
             for name, running in self.running.items():
                 if any(path.pattern in patterns for path in running.config.logpaths):
-                    text = row.problem or "there is no such file"
-                    remedy = "" if row.problem else "create it or correct logpath; it is read as soon as it appears"
+                    text = (row.problem or "").removeprefix(f"{row.path}: ")
                     origin = running.config.origins.get("logpath")
-                    found.append(Problem(text, remedy, name, "logpath", row.path, origin, "warning"))
+                    found.append(Problem(text, "", name, "logpath", row.path, origin, "warning"))
         return found
 
-    def _report_unreadable(self) -> None:
-        """Write each of them into the log once, and once more when it comes back after having been well."""
-        found = {str(problem): problem for problem in self._unreadable()}
+    def _report_sources(self) -> None:
+        """Write into the log what happened to the sources; a problem once, and once more when it comes back."""
+        unreadable = self._unreadable()
+        told = {row.problem for row in self._source.status()}
+        self._tell(notice for notice in self._source.notices() if notice.text not in told)
+        found = {str(problem): problem for problem in unreadable}
         for text in found.keys() - self._reported:
             self.logbook.problem(found[text])
         self._reported = set(found)
