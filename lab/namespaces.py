@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 _INSIDE = "BANISH_LAB"
+_JOIN_PIDS = "--pid"
 _PR_SET_PDEATHSIG = 1
 
 _PREPARE = """
@@ -111,7 +112,7 @@ class Host:
         """End what `popen` started, by force after *timeout* seconds, and close its pipes."""
         for number, patience in ((signal.SIGTERM, timeout), (signal.SIGKILL, None)):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.lab.pid(process), number)
+                os.kill(_inner(process), number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(patience)
                 break
@@ -159,7 +160,7 @@ class Lab:
             if anchor.stdout.readline() != b"ready\n":
                 raise LabError("the laboratory could not be built; its first process said why on standard error")
             first = _only_child(anchor.pid)
-            entry = ["nsenter", f"--target={first}", "--mount", "--net", "--pid"]
+            entry = ["nsenter", f"--target={first}", "--mount", "--net", _JOIN_PIDS]
             if os.geteuid() != 0:
                 entry += ["--user", "--preserve-credentials"]
             yield cls([*entry, "--"], Path(f"/proc/{first}/root"))
@@ -181,18 +182,6 @@ class Lab:
     ) -> subprocess.CompletedProcess[str]:
         """Run *argv* inside, on no host in particular."""
         return _run(self.command(argv), check=check, text_in="", timeout=timeout, environment=None)
-
-    def pid(self, process: subprocess.Popen[bytes]) -> int:
-        """Return the id, as this process sees it, of what `Host.popen` started: the one to send signals to.
-
-        Raises ProcessLookupError when it has ended.
-
-        From outside that is the child of an nsenter(1), which hands no signals on. It must not be killed itself either: its
-        orphan would wait for the machine's init to bury it, and the laboratory's end would wait for that.
-        """
-        if process.poll() is not None:
-            raise ProcessLookupError(f"process {process.pid} has ended")
-        return _only_child(process.pid) if self._prefix else process.pid
 
     def path(self, inside: Path) -> Path:
         """Return the path by which this process reaches the file that processes inside call *inside*."""
@@ -307,26 +296,36 @@ def _run(
 ) -> subprocess.CompletedProcess[str]:
     # Into a file, not a pipe: a daemon that the command leaves behind may keep the descriptor, and must not keep us waiting.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=out, stderr=err, env={**os.environ, **(environment or {})}
+        )
         try:
-            done = subprocess.run(
-                argv,
-                check=False,
-                input=text_in.encode(),
-                stdout=out,
-                stderr=err,
-                timeout=timeout,
-                env={**os.environ, **(environment or {})},
-            )
+            process.communicate(text_in.encode(), timeout=timeout)
         except subprocess.TimeoutExpired as late:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(_inner(process), signal.SIGKILL)
+            process.communicate()
             raise LabError(f"{' '.join(argv)}: no end within {timeout:g} s") from late
         out.seek(0)
         err.seek(0)
         result = subprocess.CompletedProcess(
-            list(argv), done.returncode, out.read().decode(errors="replace"), err.read().decode(errors="replace")
+            list(argv), process.returncode, out.read().decode(errors="replace"), err.read().decode(errors="replace")
         )
     if check and result.returncode != 0:
         raise LabError(f"{' '.join(argv)}: exit status {result.returncode}: {(result.stderr or result.stdout).strip()}")
     return result
+
+
+def _inner(process: subprocess.Popen[bytes]) -> int:
+    """Return the id of what *process* was started for: the one to send signals to; ProcessLookupError when it has ended.
+
+    From outside that is the child of an nsenter(1), which hands no signals on. It must not be killed itself either: its orphan
+    would wait for the machine's init to bury it, and the laboratory's end would wait for that.
+    """
+    if process.poll() is not None:
+        raise ProcessLookupError(f"process {process.pid} has ended")
+    words = process.args
+    return _only_child(process.pid) if isinstance(words, list) and _JOIN_PIDS in words else process.pid
 
 
 def _only_child(pid: int) -> int:

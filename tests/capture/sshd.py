@@ -210,6 +210,16 @@ def forged_names(client: Host, sshd: Sshd) -> None:
         clients.password(client, ATTACKER, SERVER, name, "guess")
 
 
+def name_that_ends_the_line(client: Host, sshd: Sshd) -> None:
+    """sshd cuts a message at 500 characters: with a name of the right length, the name is the last that is seen of it."""
+    room = 500 - len("Connection closed by invalid user ") - len(BLAME)
+    escaped = len(
+        r"\\303\\266"
+    )  # what becomes of one "ö": two bytes, escaped in the child and once more in its monitor
+    name = "ö" * (room // escaped) + "x" * (room % escaped) + BLAME
+    clients.password(client, ATTACKER, SERVER, name, "guess")
+
+
 def ipv6(client: Host, sshd: Sshd) -> None:
     clients.password(client, ATTACKER6, SERVER6, "alice", "guess")
     clients.password(client, ATTACKER6, SERVER6, "oracle", "guess")
@@ -225,10 +235,11 @@ FORGED = (
     "x 203.0.113.9 port 22 [preauth]",
     "invalid user y from 203.0.113.9 port 22",
     "x 203.0.113.9 port 22: Too many authentication failures [preauth]",
-    "-",
     "wörld",
 )
 """Names that try to look like the rest of the line, and some that are merely odd."""
+
+BLAME = " 203.0.113.9 port 22"
 
 _WAITING = """
 import socket, time
@@ -291,6 +302,7 @@ SCENARIOS: dict[str, Scenario] = {
     "forged-names": Scenario(forged_names),
     "forged-names-verbose": Scenario(forged_names, {"LogLevel": "VERBOSE"}),
     "forged-names-pam": Scenario(forged_names, pam=True),
+    "name-that-ends-the-line": Scenario(name_that_ends_the_line),
     "ipv6": Scenario(ipv6),
 }
 
