@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
 import signal
 import subprocess
@@ -125,14 +124,12 @@ class Daemon:
     def kill(self) -> None:
         """kill -9."""
         self.signal(signal.SIGKILL)
-        assert self._process is not None
-        self._process.wait(10)
+        self.process.wait(10)
         self._process = None
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
-        assert self._process is not None
-        os.kill(self.host.lab.pid(self._process), number)
+        self.host.signal(self.process, number)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -112,13 +112,17 @@ class Host:
         """End what `popen` started, by force after *timeout* seconds, and close its pipes."""
         for number, patience in ((signal.SIGTERM, timeout), (signal.SIGKILL, None)):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(_inner(process), number)
+                self.signal(process, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(patience)
                 break
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
+
+    def signal(self, process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+        """Send a signal to what `popen` started; ProcessLookupError when it has ended."""
+        os.kill(_inner(process), number)
 
     def address(self, address: str, interface: str) -> None:
         """Give *interface* one more *address* (with its prefix length), usable at once."""
