@@ -242,6 +242,8 @@ class _JailLoader:
 
     def _actions(self) -> tuple[ActionSettings, ...]:
         options = self.options
+        for variable in ("port", "protocol", "chain", "banaction"):
+            options.word(variable)  # what actions are made of, asked for so that its place is known
         text = options.text("action")
         if text is None:
             if not options.failed:

@@ -14,6 +14,7 @@ import logging.handlers
 import re
 import sys
 import time
+import traceback
 from pathlib import Path
 
 from banish.decisions.ledger import Entry
@@ -75,6 +76,14 @@ class Logbook:
         number = LEVELS[level]
         if self._root.isEnabledFor(number):
             logging.getLogger(f"fail2ban.{logger}").log(number, "%s", _CONTROL.sub(_escape, text))
+
+    def bug(self, logger: str, text: str, error: Exception) -> None:
+        """Write that something of ours failed, with where it did: on one line, as everything."""
+        where = " < ".join(
+            f"{frame.filename}:{frame.lineno} {frame.name}"
+            for frame in reversed(traceback.extract_tb(error.__traceback__))
+        )
+        self.say(logger, "CRITICAL", f"{text}: {error!r} at {where}")
 
     def problem(self, problem: Problem) -> None:
         """Write what a person should mend."""

@@ -63,7 +63,12 @@ class Pipeline:
         for subscription in self.subscribe(batch.source):
             lines = subscription.reader.read(batch.data, now)
             for jail in subscription.jails:
-                events += jail.feed(lines, now, live=batch.live)
+                try:
+                    events += jail.feed(lines, now, live=batch.live)
+                except Exception as error:  # noqa: BLE001 - a bug in one jail must not take the others down
+                    self._logbook.bug(
+                        "jail", f"[{jail.name}] failed on lines of {batch.source}, which it did not judge", error
+                    )
         judged = self.judged[batch.source]
         judged.lines += batch.data.count(b"\n")
         judged.bytes += len(batch.data)

@@ -31,10 +31,14 @@ class Spared:
         self._own: frozenset[Network] = frozenset()
         self._known: dict[str, tuple[Network, ...]] = {}
         self._looked_at: float | None = None
+        self._taught: object = None
         self._told: set[str] = set()
 
-    async def refresh(self, jails: Sequence[Jail], now: float) -> list[Notice]:
-        """Look again at whatever may have changed and teach *jails*; files every time, the rest when FRESH seconds have passed."""
+    async def refresh(self, jails: Sequence[Jail], now: float) -> tuple[bool, list[Notice]]:
+        """Look again at whatever may have changed and teach *jails*; files every time, the rest when FRESH seconds have passed.
+
+        Return whether anything is known now that was not, and what a person should hear.
+        """
         notices: list[Notice] = []
         wanted = {name for jail in jails for name in self._wanted_names(jail, now)}
         due = self._looked_at is None or not 0 <= now - self._looked_at < FRESH
@@ -55,7 +59,8 @@ class Spared:
                     )
             self._known = {name: self._known[name] for name in wanted}
         self.teach(jails, now)
-        return notices + self._file_notices(jails)
+        before, self._taught = self._taught, self._knowledge(jails, now)
+        return self._taught != before, notices + self._file_notices(jails)
 
     def teach(self, jails: Iterable[Jail], now: float) -> None:
         """Hand what is known to *jails*."""
@@ -68,6 +73,10 @@ class Spared:
                 items = self._files.items(path_of(item) or "", now)
                 networks = [network for text in items for network in self._meaning(text)]
                 rules.learn(item, networks, items)
+
+    def _knowledge(self, jails: Iterable[Jail], now: float) -> object:
+        files = {item: self._files.items(path_of(item) or "", now) for jail in jails for item in jail.ignore.files}
+        return self._own, dict(self._known), files
 
     def _meaning(self, text: str) -> tuple[Network, ...]:
         network = addresses.parse(text)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,6 +38,8 @@ from banish.store.database import Store
 
 TICK = 0.5
 """Seconds between two looks at what time has brought; the kernel itself ends a ban to the millisecond."""
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"""Seconds until what failed by a bug of ours begins again: 1, 2, 4 … 60."""
 PURGE_EVERY = 3600.0
 """Seconds between two rounds of forgetting old bans."""
 QUESTIONS = 1000
@@ -88,7 +90,7 @@ class Supervisor:
         Raises ConfigError when no jail can run, StoreError when there is no database to be had.
         """
         self._settings, problems = load_settings(self._options.config, self._options.data)
-        self._configure_log()
+        self._configure_log(self._settings)
         self.logbook.say("server", "INFO", "-" * 50)
         self.logbook.say("server", "INFO", f"Starting banish v{banish.__version__}")
         assembly = assemble(load(self._options.config, self._options.data), {})
@@ -113,7 +115,7 @@ class Supervisor:
             self._dispatch = Dispatch(self._actions(), lambda: self.ledger)
             self.pipeline = Pipeline(self.ledger, self._dispatch, self._store, self.logbook)
             self.pipeline.subscribe = self._subscribers
-            self._tell(await self._spared.refresh(self._jails(), time.time()))
+            await self._refresh_spared()
             self._restore(time.time())
             self._tell(self._dispatch.start(time.time()))
             self._source = FileSource(self._logpaths(), self._store.positions())
@@ -131,16 +133,28 @@ class Supervisor:
         self._stopping.set()
 
     async def _watch(self) -> None:
-        workers = [asyncio.create_task(self._read()), asyncio.create_task(self._keep_time())]
-        ended = asyncio.create_task(self._stopping.wait())
+        workers = [
+            asyncio.create_task(self._for_ever(work)) for work in (self._read, self._keep_time, self._keep_spared)
+        ]
         try:
-            done, _ = await asyncio.wait([*workers, ended], return_when=asyncio.FIRST_COMPLETED)
-            for worker in done - {ended}:
-                worker.result()  # a worker never ends by itself: what it raises is a bug, and must be seen
+            await self._stopping.wait()
         finally:
-            for task in [*workers, ended, *self._tasks]:
+            for task in (*workers, *self._tasks):
                 task.cancel()
-            await asyncio.gather(*workers, ended, *self._tasks, return_exceptions=True)
+            await asyncio.gather(*workers, *self._tasks, return_exceptions=True)
+
+    async def _for_ever(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do *work*, and begin again when it fails: whatever a bug may be, the rest of the protection goes on."""
+        pause = FIRST_PAUSE
+        while True:
+            began = time.monotonic()
+            try:
+                await work()
+                return
+            except Exception as error:  # noqa: BLE001 - see above
+                self.logbook.bug("server", f"{work.__name__} failed and begins again in {pause:.0f} s", error)
+            await asyncio.sleep(pause)
+            pause = FIRST_PAUSE if time.monotonic() - began > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
 
     async def _read(self) -> None:
         async for batch in self._source.batches():
@@ -156,10 +170,23 @@ class Supervisor:
                 running.jail.tick(now)
             self._tell(self._dispatch.tick(now))
             self._report_sources()
-            self._tell(await self._spared.refresh(self._jails(), now))
             self._purge(now)
             self.pipeline.remember(self._source.positions())
             self.pipeline.save(now=now)
+
+    async def _keep_spared(self) -> None:
+        """Beside the clock, because a name server may take its time."""
+        while True:
+            await asyncio.sleep(1.0)
+            await self._refresh_spared()
+
+    async def _refresh_spared(self) -> None:
+        """Learn who must not be banned, and end the bans of those that are."""
+        now = time.time()
+        changed, notices = await self._spared.refresh(self._jails(), now)
+        self._tell(notices)
+        if changed:
+            self._lift_ignored(now)
 
     async def _close(self, server: ControlServer) -> None:
         await server.close()
@@ -196,8 +223,8 @@ class Supervisor:
             )
         gone = [name for name in self.running if name not in assembly.running]
         before = {path.pattern for path in self._logpaths()}
+        self._configure_log(settings)
         self._settings = settings
-        self._configure_log()
         self._take(assembly, problems)
         for name in gone:
             # Only the firewall forgets them: should the jail come back, its bans are in the database.
@@ -229,8 +256,8 @@ class Supervisor:
 
     # Parts
 
-    def _configure_log(self) -> None:
-        options, settings = self._options, self._settings
+    def _configure_log(self, settings: DaemonSettings) -> None:
+        options = self._options
         self.logbook.configure(options.logtarget or settings.logtarget, options.loglevel or settings.loglevel)
 
     def _take(self, assembly: Assembly, problems: Iterable[Problem]) -> None:
