@@ -1,0 +1,185 @@
+"""The spine: from a batch to the firewall, the database and the log, in this order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from banish import addresses
+from banish.daemon.logbook import Logbook
+from banish.daemon.pipeline import Pipeline, Subscription
+from banish.decisions.ledger import Ledger
+from banish.enforcement.actions import ActionSettings
+from banish.enforcement.dispatch import Dispatch
+from banish.enforcement.layout import Refusal
+from banish.enforcement.scopes import Record, Scope
+from banish.errors import FirewallError, StoreError
+from banish.failures.window import WindowSettings
+from banish.jail import Jail, JailSettings
+from banish.lines.reader import LineReader, LineSettings
+from banish.matching.filter import FilterSettings
+from banish.model import Batch, Decision, Event, Line, Position
+from banish.store.database import Store
+
+NOW = 1_800_000_000.0
+LOG = "/var/log/web.log"
+
+
+class Wall:
+    """An enforcer that remembers, and fails when told to."""
+
+    def __init__(self, story: list[str]) -> None:
+        self.story = story
+        self.broken = False
+
+    def replace(self, scopes: Sequence[Scope], records: Sequence[Record], now: float) -> list[Refusal]:
+        return self.apply(records, now)
+
+    def apply(self, records: Sequence[Record], now: float) -> list[Refusal]:
+        if self.broken:
+            raise FirewallError("no")
+        self.story += [f"wall: {record.op} {addresses.show(record.network)}" for record in records]
+        return []
+
+    def stop(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def holds(self, now: float) -> dict[Any, float]:
+        return {}
+
+    def intact(self) -> bool:
+        return True
+
+
+class Book(Store):
+    """A database in memory that tells when it is written, and fails when told to."""
+
+    story: list[str]
+    broken = False
+
+    def save(self, bans: Iterable[Decision] = (), unbans: Any = (), positions: Any = None, *, now: float) -> None:
+        bans = list(bans)
+        super().save(bans, unbans, positions, now=now)
+        self.story += [f"book: {ban.id}" for ban in bans]
+        if self.broken:
+            raise StoreError("disk full")
+
+
+class House:
+    """Everything that a batch passes, with a jail that bans at the second failure."""
+
+    def __init__(self, log: Path) -> None:
+        self.story: list[str] = []
+        self.wall = Wall(self.story)
+        book = Book.open(":memory:", NOW)
+        assert isinstance(book, Book)
+        self.book = book
+        self.book.story = self.story
+        self.ledger = Ledger()
+        self.log = log
+        self.logbook = Logbook()
+        self.logbook.configure(str(log), "INFO")
+        jail = Jail(
+            JailSettings(
+                "web", filter=FilterSettings(failregex=("^ refused <HOST>$",)), window=WindowSettings(maxretry=2)
+            )
+        )
+        self.jails = [jail]
+        actions = {"web": [ActionSettings("wall", "wall", "wall", {"type": "allports"})]}
+        dispatch = Dispatch(actions, lambda: self.ledger, load=lambda name: self.wall)
+        dispatch.start(NOW)
+        self.pipeline = Pipeline(self.ledger, dispatch, self.book, self.logbook)
+        reader = LineReader(LineSettings())
+        self.pipeline.subscribe = lambda source: [Subscription(reader, self.jails)] if source == LOG else []
+
+    def feed(self, *hosts: str) -> None:
+        data = "".join(f"1800000000 refused {host}\n" for host in hosts).encode()
+        self.pipeline.feed(Batch(LOG, data, Position(1, 2, len(data), b"", b""), live=True), NOW)
+
+    def said(self) -> list[str]:
+        return [line.split(": ", 1)[1].split(None, 1)[1] for line in self.log.read_text().splitlines()]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path / "banish.log")
+    yield made
+    made.logbook.close()
+
+
+def test_a_ban_is_in_the_firewall_first_then_in_the_database_then_in_the_log(house: House) -> None:
+    house.feed("192.0.2.7", "192.0.2.7")
+    assert house.story == ["wall: ban 192.0.2.7", "book: 192.0.2.7"]
+    assert house.said()[-1] == "[web] Ban 192.0.2.7"
+    assert house.book.positions() == {LOG: Position(1, 2, 58, b"", b"")}, "saved together with the ban"
+
+
+def test_what_was_judged_is_counted(house: House) -> None:
+    house.feed("192.0.2.7", "nobody at all")
+    judged = house.pipeline.judged[LOG]
+    assert (judged.lines, judged.bytes) == (2, 62)
+
+
+def test_positions_without_a_ban_wait_for_the_next_save(house: House) -> None:
+    house.feed("192.0.2.7")
+    assert house.book.positions() == {}
+    house.pipeline.save(now=NOW)
+    assert LOG in house.book.positions()
+
+
+def test_a_firewall_in_trouble_loses_no_ban(house: House) -> None:
+    house.wall.broken = True
+    house.feed("192.0.2.7", "192.0.2.7")
+    assert [decision.id for decision in house.ledger] == ["192.0.2.7"]
+    assert [decision.id for decision in house.book.standing(NOW)] == ["192.0.2.7"]
+    assert any("no" in text for text in house.said())
+
+
+def test_a_database_in_trouble_stops_nothing(house: House) -> None:
+    house.book.broken = True
+    house.feed("192.0.2.7", "192.0.2.7")
+    assert house.story[0] == "wall: ban 192.0.2.7"
+    assert "disk full" in house.said()
+
+
+def test_a_bug_in_one_jail_does_not_take_the_others_down(house: House) -> None:
+    class Broken(Jail):
+        def feed(self, lines: Iterable[Line], now: float, *, live: bool = True) -> list[Event]:
+            raise RuntimeError("a bug")
+
+    house.jails.insert(0, Broken(JailSettings("broken", filter=FilterSettings(failregex=("^ <HOST>$",)))))
+    house.feed("192.0.2.7", "192.0.2.7")
+    assert house.story[0] == "wall: ban 192.0.2.7"
+    assert any("[broken] failed" in text and "a bug" in text for text in house.said())
+
+
+def test_a_ban_ends_everywhere(house: House) -> None:
+    house.feed("192.0.2.7", "192.0.2.7")
+    assert [decision.id for decision in house.pipeline.expire(NOW + 600)] == ["192.0.2.7"]
+    assert house.story[-1] == "wall: unban 192.0.2.7"
+    assert house.said()[-1] == "[web] Unban 192.0.2.7"
+    assert list(house.book.standing(NOW + 601)) == []
+
+
+def test_a_ban_by_hand_takes_the_same_way(house: House) -> None:
+    network = addresses.parse("192.0.2.0/24")
+    [entry] = house.pipeline.decide([Decision("web", "192.0.2.0/24", network, NOW, math.inf, "admin", "by hand")], NOW)
+    assert entry.outcome == "banned"
+    assert house.story == ["wall: ban 192.0.2.0/24", "book: 192.0.2.0/24"]
+    assert [lifted.id for lifted in house.pipeline.lift([entry.decision, entry.decision], NOW)] == ["192.0.2.0/24"]
+    assert list(house.ledger) == []
+
+
+def test_only_what_moved_is_saved_again(house: House) -> None:
+    at = Position(1, 2, 3, b"", b"")
+    house.pipeline.remember({LOG: at})
+    house.pipeline.save(now=NOW)
+    house.book.save(positions={LOG: Position(9, 9, 9, b"", b"")}, now=NOW)
+    house.pipeline.remember({LOG: at})
+    house.pipeline.save(now=NOW)
+    assert house.book.positions()[LOG].offset == 9, "nothing moved, nothing was written"
