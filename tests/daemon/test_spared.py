@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -31,62 +33,72 @@ class World:
             )
         )
         # An answer is not remembered, so that every question reaches the name server.
-        self._spared = Spared(Names(lambda name: self.names.get(name, []), lifetime=0.0))
+        self._resolver = Names(lambda name: self.names.get(name, []), lifetime=0.0)
+        self._spared = Spared(self._resolver)
 
     def refresh(self, now: float = NOW) -> tuple[bool, list[Notice]]:
         return asyncio.run(self._spared.refresh([self.jail], now))
+
+    def close(self) -> None:
+        self._resolver.close()
 
     def rule(self, text: str) -> str | None:
         return self.jail.ignore.rule(text, addresses.parse(text))
 
 
-def test_our_own_addresses_are_spared_from_the_first_look_on() -> None:
-    world = World()
-    assert world.refresh()[0]
-    assert world.rule("127.0.0.1") == "ignoreself rule"
-    assert world.rule("::1") == "ignoreself rule"
+@pytest.fixture
+def world() -> Iterator[Callable[..., World]]:
+    with ExitStack() as made:
+        yield lambda *ignoreip: made.enter_context(closing(World(*ignoreip)))
 
 
-def test_names_are_resolved_and_looked_at_again_later() -> None:
-    world = World("office.example.org")
-    world.names["office.example.org"] = ["198.51.100.4"]
-    assert world.refresh() == (True, [])
-    assert world.rule("198.51.100.4") == "dns"
-    world.names["office.example.org"] = ["198.51.100.5"]
-    assert world.refresh(NOW + 1) == (False, [])
-    assert world.refresh(NOW + FRESH) == (True, [])
-    assert (world.rule("198.51.100.4"), world.rule("198.51.100.5")) == (None, "dns")
+def test_our_own_addresses_are_spared_from_the_first_look_on(world: Callable[..., World]) -> None:
+    town = world()
+    assert town.refresh()[0]
+    assert town.rule("127.0.0.1") == "ignoreself rule"
+    assert town.rule("::1") == "ignoreself rule"
 
 
-def test_a_name_server_that_is_down_locks_nobody_out() -> None:
-    world = World("office.example.org")
-    world.names["office.example.org"] = ["198.51.100.4"]
-    world.refresh()
-    del world.names["office.example.org"]
-    changed, notices = world.refresh(NOW + FRESH)
-    assert (changed, world.rule("198.51.100.4")) == (False, "dns")
+def test_names_are_resolved_and_looked_at_again_later(world: Callable[..., World]) -> None:
+    town = world("office.example.org")
+    town.names["office.example.org"] = ["198.51.100.4"]
+    assert town.refresh() == (True, [])
+    assert town.rule("198.51.100.4") == "dns"
+    town.names["office.example.org"] = ["198.51.100.5"]
+    assert town.refresh(NOW + 1) == (False, [])
+    assert town.refresh(NOW + FRESH) == (True, [])
+    assert (town.rule("198.51.100.4"), town.rule("198.51.100.5")) == (None, "dns")
+
+
+def test_a_name_server_that_is_down_locks_nobody_out(world: Callable[..., World]) -> None:
+    town = world("office.example.org")
+    town.names["office.example.org"] = ["198.51.100.4"]
+    town.refresh()
+    del town.names["office.example.org"]
+    changed, notices = town.refresh(NOW + FRESH)
+    assert (changed, town.rule("198.51.100.4")) == (False, "dns")
     assert ["office.example.org" in notice.text for notice in notices] == [True]
-    assert world.refresh(NOW + 2 * FRESH)[1] == [], "said once"
+    assert town.refresh(NOW + 2 * FRESH)[1] == [], "said once"
 
 
-def test_a_file_is_taken_up_whenever_it_changes(tmp_path: Path) -> None:
+def test_a_file_is_taken_up_whenever_it_changes(world: Callable[..., World], tmp_path: Path) -> None:
     path = tmp_path / "friends"
     path.write_text("198.51.100.0/28, office.example.org # ours\n")
-    world = World(f"file:{path}")
-    world.names["office.example.org"] = ["203.0.113.4"]
-    world.refresh()
-    assert world.rule("198.51.100.4") == world.rule("203.0.113.4") == f"file:{path}"
+    town = world(f"file:{path}")
+    town.names["office.example.org"] = ["203.0.113.4"]
+    town.refresh()
+    assert town.rule("198.51.100.4") == town.rule("203.0.113.4") == f"file:{path}"
     path.write_text("198.51.100.99\n")
-    assert world.refresh(NOW + 2)[0]
-    assert (world.rule("198.51.100.4"), world.rule("198.51.100.99")) == (None, f"file:{path}")
+    assert town.refresh(NOW + 2)[0]
+    assert (town.rule("198.51.100.4"), town.rule("198.51.100.99")) == (None, f"file:{path}")
 
 
-def test_a_file_that_cannot_be_read_is_said_once(tmp_path: Path) -> None:
-    world = World(f"file:{tmp_path / 'nowhere'}")
-    assert ["nowhere" in notice.text for notice in world.refresh()[1]] == [True]
-    assert world.refresh(NOW + 2)[1] == []
+def test_a_file_that_cannot_be_read_is_said_once(world: Callable[..., World], tmp_path: Path) -> None:
+    town = world(f"file:{tmp_path / 'nowhere'}")
+    assert ["nowhere" in notice.text for notice in town.refresh()[1]] == [True]
+    assert town.refresh(NOW + 2)[1] == []
 
 
 @pytest.mark.parametrize("name", ["", "a" * 300, "no\0name", "-"])
-def test_odd_names_never_raise(name: str) -> None:
-    World(name).refresh()
+def test_odd_names_never_raise(world: Callable[..., World], name: str) -> None:
+    world(name).refresh()

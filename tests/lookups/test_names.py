@@ -211,12 +211,12 @@ def test_closing_answers_who_waits_and_ends_the_threads(server: NameServer) -> N
         assert await asking == ()
         assert await names.resolve("bad.example.org", 0) == ()
 
+    before = set(threading.enumerate())
     run(story)
     server.open.set()
-    for thread in threading.enumerate():
-        if thread.name.startswith("names-"):
-            thread.join(5)
-            assert not thread.is_alive()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+        assert not thread.is_alive()
 
 
 def test_the_systems_resolver_knows_the_loopback_address() -> None:
