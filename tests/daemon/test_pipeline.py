@@ -175,6 +175,16 @@ def test_a_ban_by_hand_takes_the_same_way(house: House) -> None:
     assert list(house.ledger) == []
 
 
+def test_who_fails_long_after_the_ban_is_banned_once_more_in_the_kernel(house: House) -> None:
+    house.feed("192.0.2.7", "192.0.2.7")
+    house.feed("192.0.2.7", "192.0.2.7")
+    assert house.story.count("wall: ban 192.0.2.7") == 1, "these lines were on their way"
+    again = Decision("web", "192.0.2.7", addresses.parse("192.0.2.7"), NOW + 4, NOW + 5)
+    house.pipeline.decide([again], NOW + 4)
+    assert house.story.count("wall: ban 192.0.2.7") == 2
+    assert [decision.expires_at for decision in house.ledger] == [NOW + 600]
+
+
 def test_only_what_moved_is_saved_again(house: House) -> None:
     at = Position(1, 2, 3, b"", b"")
     house.pipeline.remember({LOG: at})

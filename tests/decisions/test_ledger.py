@@ -135,3 +135,18 @@ def test_changes_replayed_on_an_empty_firewall_give_the_ledger(history: list[tup
                 assert (change.op == "prolong") == (change.decision.id in firewall)
                 firewall[change.decision.id] = change.decision.expires_at
     assert firewall == {decision.id: decision.expires_at for decision in ledger}
+
+
+@given(
+    st.lists(
+        st.sampled_from(["192.0.2.7", "192.0.2.8", "192.0.2.0/24", "192.0.2.0/29", "2001:db8::1", "2001:db8::/64"]),
+        unique=True,
+    )
+)
+def test_finding_what_hits_a_network_agrees_with_looking_at_every_ban(ids: list[str]) -> None:
+    ledger = Ledger()
+    for id_ in ids:
+        ledger.apply(ban(id_), now=100)
+    for asked in ("192.0.2.7", "192.0.2.200", "192.0.2.0/28", "0.0.0.0/0", "2001:db8::1", "2001:db8::/48"):
+        plain = [id_ for id_ in ids if addresses.within(net(id_), net(asked)) or addresses.within(net(asked), net(id_))]
+        assert sorted(decision.id for decision in ledger.find(net(asked))) == sorted(plain)

@@ -225,6 +225,64 @@ def test_a_jail_that_leaves_the_configuration_takes_its_bans_along(town: Town) -
         daemon.wait_for_log("NOTICE  [second] Repeal Ban 198.51.100.1")
 
 
+def test_a_jail_that_comes_back_has_its_bans_back(town: Town) -> None:
+    second = f"[second]\nenabled = true\nfilter = sshd\nlogpath = {town.sshd.log_inside} tail\n"
+    with Daemon(town.server, jail_local(town, second)) as daemon:
+        daemon.banish("ban", "second", "198.51.100.1", "198.51.100.2", "--for", "1h")
+        daemon.configure({"jail.local": jail_local(town)})
+        daemon.banish("reload")
+        assert daemon.ask("unban", "198.51.100.2")[0]["outcome"] == "unbanned", "it would come back otherwise"
+        daemon.configure({"jail.local": jail_local(town, second)})
+        daemon.banish("reload")
+        assert [row["network"] for row in daemon.ask("banned")] == ["198.51.100.1/32"]
+        assert kernel_ids(town, "second-ip4").keys() == {"198.51.100.1"}
+
+
+def test_a_prolonged_ban_keeps_its_end_across_a_restart(town: Town) -> None:
+    local = jail_local(town, bantime="30s")
+    with Daemon(town.server, local, name="prolonged") as daemon:
+        daemon.banish("ban", "sshd", "198.51.100.1", "--for", "20s")
+        daemon.banish("ban", "sshd", "198.51.100.1", "--for", "1h")
+        [before] = daemon.ask("banned")
+        daemon.kill()
+    with Daemon(town.server, local, name="prolonged") as daemon:
+        [after] = daemon.ask("banned")
+        assert after["expires_at"] == before["expires_at"]
+
+
+def test_a_ban_deleted_in_the_kernel_is_put_back_by_banning_it_again(town: Town) -> None:
+    with Daemon(town.server, jail_local(town)) as daemon:
+        daemon.banish("ban", "sshd", "198.51.100.1")
+        town.server.run(["nft", "flush", "set", "inet", "banish", "sshd-ip4"])
+        assert daemon.ask("ban", "sshd", "198.51.100.1", "--for", "5m")[0]["outcome"] == "already banned"
+        assert kernel_ids(town).keys() == {"198.51.100.1"}
+
+
+def test_what_spares_nobody_is_a_problem(town: Town) -> None:
+    with Daemon(town.server, jail_local(town, "ignoreip = 192.0.2.0/33 file:/nonexistent/friends")) as daemon:
+        daemon.wait_for("both", lambda: daemon.banish("status").count("ignoreip = ") == 2)
+        assert "jail.local:7 [sshd] ignoreip = 192.0.2.0/33: " in daemon.banish("status")
+
+
+def test_an_address_in_a_banned_network_is_not_banned_itself(town: Town) -> None:
+    with Daemon(town.server, jail_local(town)) as daemon:
+        daemon.banish("ban", "sshd", "198.51.100.0/24")
+        done = daemon.client("unban", "198.51.100.7")
+        assert (done.returncode, done.stdout) == (
+            5,
+            "not banned 198.51.100.7: but 198.51.100.0/24 is, which holds it\n",
+        )
+        assert [row["network"] for row in daemon.ask("banned", "198.51.100.7")] == ["198.51.100.0/24"]
+
+
+def test_a_refused_reload_is_in_the_log(town: Town) -> None:
+    with Daemon(town.server, jail_local(town)) as daemon:
+        daemon.configure({"jail.local": "[sshd]\nenabled = false\n"})
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for("the refusal", lambda: "Reload refused, all goes on as before: " in daemon.log.read_text())
+        assert [jail["name"] for jail in daemon.ask("status")["jails"]] == ["sshd"]
+
+
 def test_ignored_addresses_and_our_own_are_never_banned(town: Town, attacker: str) -> None:
     with Daemon(town.server, jail_local(town, f"ignoreip = {attacker}")) as daemon:
         done = daemon.client("ban", "sshd", attacker, SERVER, "198.51.100.0/24", "nonsense", "--json")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from banish import addresses
-from banish.failures.window import Window, WindowSettings
+from banish.failures.window import LONGEST_LINE, Window, WindowSettings
 from banish.model import Match
 
 
@@ -61,6 +61,12 @@ def test_the_last_lines_are_kept_and_the_fields_of_the_first_failure() -> None:
     assert failure.matches == ("line at 2", "line at 3")
     assert failure.fields == {"user": "at1"}
     assert failure.since == 1
+
+
+def test_a_line_is_kept_up_to_a_length_that_the_attacker_does_not_choose() -> None:
+    window = Window("sshd", WindowSettings())
+    [kept] = window.count(match(1, line="x" * 1_000_000)).matches
+    assert len(kept) == LONGEST_LINE + 1
 
 
 def test_no_lines_are_kept_when_maxmatches_is_zero() -> None:

@@ -112,7 +112,7 @@ def _found(arguments: dict[str, Any], rows: Any) -> int:
 def _all_done(_arguments: dict[str, Any], rows: Any) -> int:
     """The worst row decides: refused or invalid before not found."""
     outcomes = {row["outcome"] for row in rows}
-    if outcomes & {"refused", "invalid"}:
+    if outcomes & {"refused", "invalid"} or any("problem" in row for row in rows):
         return FAILED
     return NOT_FOUND if "not banned" in outcomes else OK
 

@@ -79,6 +79,8 @@ class Outcome(TypedDict):
     reason: str
     expires_at: NotRequired[float | None]
     """Of ``banned``, ``prolonged`` and ``already banned``."""
+    problem: NotRequired[str]
+    """Why it is not in force although it is banned; it will be as soon as it can."""
 
 
 class Reloaded(TypedDict):

@@ -141,7 +141,8 @@ def _outcome(row: dict[str, Any], paint: Paint) -> str:
     if "expires_at" in row:
         words.append("for ever" if row["expires_at"] is None else f"until {_time(row['expires_at'])}")
     reason = f": {visible(row['reason'])}" if row["reason"] else ""
-    return " ".join(words) + reason + "\n"
+    problem = f" ({paint('not in force yet', 'red')}: {visible(row['problem'])})" if "problem" in row else ""
+    return " ".join(words) + reason + problem + "\n"
 
 
 def reload(result: dict[str, Any], _arguments: dict[str, Any], paint: Paint, _now: float) -> str:

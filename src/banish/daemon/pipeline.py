@@ -24,6 +24,9 @@ from banish.lines.reader import LineReader
 from banish.model import Batch, Change, Decision, Event, Notice, Position, Question
 from banish.store.database import Store
 
+SURELY = 3.0
+"""Seconds after which a ban must have had its effect on the log."""
+
 
 @dataclass(slots=True)
 class Judged:
@@ -90,8 +93,17 @@ class Pipeline:
 
     def decide(self, decisions: Iterable[Decision], now: float) -> list[Entry]:
         """Enter *decisions* in the ledger and carry out what follows; return what became of each."""
-        entries = [self.ledger.apply(decision, now) for decision in decisions]
-        notices = self._carry_out([entry.change for entry in entries if entry.change is not None], now)
+        entries = []
+        changes = []
+        for decision in decisions:
+            entry = self.ledger.apply(decision, now)
+            entries.append(entry)
+            if entry.change is not None:
+                changes.append(entry.change)
+            elif entry.outcome == "already banned" and (decision.origin == "admin" or now - entry.decision.at > SURELY):
+                # It should not have been able to fail again: somebody may have taken the ban out of the kernel.
+                changes.append(Change("prolong", entry.decision))
+        notices = self._carry_out(changes, now)
         for entry in entries:
             self._logbook.entry(entry, now)  # after the fact: when the log says Ban, the address is blocked
         for notice in notices:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import banish
-from banish.addresses import parse, show, within
+from banish.addresses import Network, parse, show, within
 from banish.control import commands
 from banish.control.handler import (
     BannedRow,
@@ -39,13 +39,17 @@ class Service:
     def __init__(self, daemon: Supervisor, clock: Callable[[], float] = time.time) -> None:
         self._daemon = daemon
         self._clock = clock
+        self.ready = False
+        """Until then every command is told to come back: what is not restored yet must not be changed."""
 
     def ping(self) -> Pong:
-        """Say that we are here."""
+        """Say that we are here, and at work."""
+        self._at_work()
         return {"reply": "pong", "version": banish.__version__}
 
     def status(self, jail: str | None) -> Status:
         """Return the state of every jail, or of one with what it bans."""
+        self._at_work()
         names = sorted({*self._daemon.running, *self._daemon.broken})
         if jail is not None and jail not in names:
             raise self._no_such(jail)
@@ -59,6 +63,7 @@ class Service:
 
     def banned(self, network: str | None) -> list[BannedRow]:
         """Return every ban in force, or those that concern one address or network."""
+        self._at_work()
         if network is None:
             return [_ban_row(decision) for decision in self._daemon.ledger]
         wanted = parse(network)
@@ -68,6 +73,7 @@ class Service:
 
     def ban(self, jail: str, addresses: list[str], seconds: float | None, reason: str | None) -> list[Outcome]:
         """Ban each of *addresses*: what is ignored or is no address is refused, the others are one transaction."""
+        self._at_work()
         running = self._daemon.running.get(jail)
         if running is None:
             raise self._no_such(jail)
@@ -88,29 +94,44 @@ class Service:
             else:
                 decisions[place] = Decision(jail, shown, network, now, now + seconds, "admin", reason or "by hand")
         entries = self._daemon.pipeline.decide(decisions.values(), now)
+        trouble = self._daemon.not_in_force()
         for place, (outcome, standing, _) in zip(decisions, entries, strict=True):
             if outcome == "expired":
                 rows[place] = _row(standing.id, jail, "refused", "it would be over at once")
-            else:
-                rows[place] = {
-                    **_row(standing.id, jail, outcome, standing.reason),
-                    "expires_at": _end(standing.expires_at),
-                }
+                continue
+            rows[place] = {**_row(standing.id, jail, outcome, standing.reason), "expires_at": _end(standing.expires_at)}
+            if trouble:
+                rows[place]["problem"] = trouble
         return [rows[place] for place in range(len(addresses))]
 
     def unban(self, jail: str | None, addresses: list[str], everything: bool) -> list[Outcome]:
         """Lift the bans of *addresses*, or all; a network lifts what lies within it, an address never a wider network."""
+        self._at_work()
         if jail is not None and jail not in self._daemon.running:
             raise self._no_such(jail)
+        now = self._clock()
         if everything:
-            return self._lift(decision for decision in self._daemon.ledger if jail in (None, decision.jail))
-        rows: list[Outcome] = []
+            rows = self._lift(decision for decision in self._daemon.ledger if jail in (None, decision.jail))
+            return rows + _unbanned(self._daemon.forget_dormant(lambda decision: jail in (None, decision.jail), now))
+        rows = []
         for text in addresses:
-            rows += self._lift(self._hit(text, jail)) or [_row(text, jail or "", "not banned", "")]
-        return rows
+            network = parse(text)
+            rows += self._lift(self._hit(text, network, jail)) or [
+                _row(text, jail or "", "not banned", self._why_not(network))
+            ]
+        wanted = [(text, parse(text)) for text in addresses]
+        dormant = self._daemon.forget_dormant(
+            lambda decision: (
+                jail in (None, decision.jail) and any(_is_hit(decision, text, network) for text, network in wanted)
+            ),
+            now,
+        )
+        hit = {decision.id for decision in dormant}
+        return [row for row in rows if row["outcome"] != "not banned" or row["address"] not in hit] + _unbanned(dormant)
 
     def reload(self) -> Reloaded:
         """Read the configuration again."""
+        self._at_work()
         try:
             running = self._daemon.reload()
         except ConfigError as error:
@@ -122,24 +143,29 @@ class Service:
         self._daemon.stop()
         return {"stopping": True}
 
-    def _hit(self, text: str, jail: str | None) -> list[Decision]:
-        network = parse(text)
+    def _at_work(self) -> None:
+        if not self.ready:
+            raise ControlError("banishd is starting", commands.FAILED, "try again in a moment")
+
+    def _hit(self, text: str, network: Network | None, jail: str | None) -> list[Decision]:
         if network is None:
             return [
                 decision for decision in self._daemon.ledger if decision.id == text and jail in (None, decision.jail)
             ]
-        return [
-            decision
-            for decision in self._daemon.ledger.find(network, jail)
-            if decision.network is not None and within(decision.network, network)
-        ]
+        return [decision for decision in self._daemon.ledger.find(network, jail) if _is_hit(decision, text, network)]
+
+    def _why_not(self, network: Network | None) -> str:
+        if network is None:
+            return "neither an address nor an id that is banned"
+        wider = [decision.id for decision in self._daemon.ledger.find(network)]
+        return f"but {wider[0]} is, which holds it" if wider else ""
 
     def _lift(self, decisions: Iterable[Decision]) -> list[Outcome]:
         lifted = self._daemon.pipeline.lift(list(decisions), self._clock())
         for decision in lifted:
             if running := self._daemon.running.get(decision.jail):
                 running.jail.forget(decision.id)
-        return [_row(decision.id, decision.jail, "unbanned", "") for decision in lifted]
+        return _unbanned(lifted)
 
     def _jail(self, name: str, problems: Iterable[Problem], *, banned: bool) -> JailStatus:
         daemon = self._daemon
@@ -175,6 +201,16 @@ class Service:
         near = difflib.get_close_matches(jail, self._daemon.running, n=1)
         names = f"did you mean '{near[0]}'?" if near else f"the jails are: {', '.join(sorted(self._daemon.running))}"
         return ControlError(f"Sorry but the jail '{jail}' does not exist", commands.NOT_FOUND, names)
+
+
+def _is_hit(decision: Decision, text: str, network: Network | None) -> bool:
+    if network is None or decision.network is None:
+        return decision.id == text
+    return within(decision.network, network)
+
+
+def _unbanned(decisions: Iterable[Decision]) -> list[Outcome]:
+    return [_row(decision.id, decision.jail, "unbanned", "") for decision in decisions]
 
 
 def _row(address: str, jail: str, outcome: OutcomeName, reason: str) -> Outcome:

@@ -32,38 +32,45 @@ class Spared:
         self._known: dict[str, tuple[Network, ...]] = {}
         self._looked_at: float | None = None
         self._taught: object = None
-        self._told: set[str] = set()
+        self._trouble: Notice | None = None
 
-    async def refresh(self, jails: Sequence[Jail], now: float) -> tuple[bool, list[Notice]]:
+    def look(self, jails: Sequence[Jail], now: float) -> None:
+        """Learn and teach what can be known without waiting: own addresses, files, and names that were resolved before."""
+        self._own, self._trouble = own_addresses()
+        self._teach(jails, now)
+
+    async def refresh(self, jails: Sequence[Jail], now: float) -> bool:
         """Look again at whatever may have changed and teach *jails*; files every time, the rest when FRESH seconds have passed.
 
-        Return whether anything is known now that was not, and what a person should hear.
+        Return whether anything is known now that was not.
         """
-        notices: list[Notice] = []
         wanted = {name for jail in jails for name in self._wanted_names(jail, now)}
         due = self._looked_at is None or not 0 <= now - self._looked_at < FRESH
-        unknown = wanted - self._known.keys()
         if due:
             self._looked_at = now
-            self._own, notice = own_addresses()
-            notices += [notice] if notice else []
-        if due or unknown:
-            asked = sorted(wanted if due else unknown)
-            answers = await asyncio.gather(*(self._names.resolve(name, now) for name in asked))
-            for name, networks in zip(asked, answers, strict=True):
-                if networks or name not in self._known:
-                    self._known[name] = networks
-                if not networks:
-                    notices += self._once(
-                        f"ignoreip names {name}, which cannot be resolved (it spares nobody until it can)", name
-                    )
-            self._known = {name: self._known[name] for name in wanted}
-        self.teach(jails, now)
+            self._own, self._trouble = own_addresses()
+        asked = sorted(wanted if due else wanted - self._known.keys())
+        answers = await asyncio.gather(*(self._names.resolve(name, now) for name in asked))
+        for name, networks in zip(asked, answers, strict=True):
+            if networks or name not in self._known:
+                self._known[name] = networks
+        self._known = {name: self._known[name] for name in wanted}
+        self._teach(jails, now)
         before, self._taught = self._taught, self._knowledge(jails, now)
-        return self._taught != before, notices + self._file_notices(jails)
+        return self._taught != before
 
-    def teach(self, jails: Iterable[Jail], now: float) -> None:
-        """Hand what is known to *jails*."""
+    def unknown(self, jail: Jail) -> list[tuple[str, str, str]]:
+        """Return the items of *jail*'s ``ignoreip`` that spare nobody now, each with what is wrong and what to do."""
+        unresolved = [name for name in jail.ignore.names if self._known.get(name) == ()]
+        what_to_do = "write an address, a network or a name that can be"
+        found = [(name, "it cannot be resolved, so it spares nobody", what_to_do) for name in unresolved]
+        unread = [(item, self._files.problem(path_of(item) or "")) for item in jail.ignore.files]
+        found += [(item, problem, "") for item, problem in unread if problem]
+        if jail.settings.ignore.ignoreself and self._trouble is not None:
+            found.append(("", self._trouble.text, ""))
+        return found
+
+    def _teach(self, jails: Iterable[Jail], now: float) -> None:
         for jail in jails:
             rules = jail.ignore
             rules.learn_own(self._own)
@@ -85,13 +92,3 @@ class Spared:
     def _wanted_names(self, jail: Jail, now: float) -> list[str]:
         in_files = [text for item in jail.ignore.files for text in self._files.items(path_of(item) or "", now)]
         return [*jail.ignore.names, *(text for text in in_files if addresses.parse(text) is None)]
-
-    def _file_notices(self, jails: Iterable[Jail]) -> list[Notice]:
-        problems = [self._files.problem(path_of(item) or "") for jail in jails for item in jail.ignore.files]
-        return [notice for problem in problems if problem for notice in self._once(problem, problem)]
-
-    def _once(self, text: str, key: str) -> list[Notice]:
-        if key in self._told:
-            return []
-        self._told.add(key)
-        return [Notice("WARNING", "filter", text)]

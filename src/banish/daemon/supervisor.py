@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,6 @@ from banish.daemon.logbook import Logbook
 from banish.daemon.pipeline import Pipeline, Subscription
 from banish.daemon.service import Service
 from banish.daemon.spared import Spared
-from banish.decisions import bantime
 from banish.decisions.ledger import Ledger
 from banish.enforcement.actions import ActionSettings
 from banish.enforcement.dispatch import Dispatch
@@ -31,7 +30,7 @@ from banish.errors import ConfigError, Problem, StoreError
 from banish.jail import Jail
 from banish.lines.reader import LineReader, LineSettings
 from banish.lookups.names import Names
-from banish.model import Notice, Question
+from banish.model import Decision, Notice, Question
 from banish.sources.files import FileSource, FileStatus
 from banish.sources.paths import LogPath
 from banish.store.database import Store
@@ -40,6 +39,7 @@ TICK = 0.5
 """Seconds between two looks at what time has brought; the kernel itself ends a ban to the millisecond."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds until what failed by a bug of ours begins again: 1, 2, 4 … 60."""
+CLOCK_JUMP = 2.0
 PURGE_EVERY = 3600.0
 """Seconds between two rounds of forgetting old bans."""
 QUESTIONS = 1000
@@ -67,6 +67,8 @@ class Supervisor:
         self.logbook = Logbook()
         self.running: dict[str, Running] = {}
         self.broken: dict[str, Problem] = {}
+        self.dormant: set[str] = set()
+        """Jails that do not run now but have bans in the database."""
         self.pipeline: Pipeline
         self._options = options
         self._settings = DaemonSettings()
@@ -77,6 +79,8 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping: asyncio.Event
         self._purge_at = 0.0
+        self._ahead = time.time() - time.monotonic()
+        self._unasked = 0
         self._reported: set[str] = set()
         self._store: Store
         self._dispatch: Dispatch
@@ -109,24 +113,36 @@ class Supervisor:
         Raises ControlError when the socket cannot be had, before anything is touched.
         """
         self._stopping = asyncio.Event()
-        server = ControlServer(Service(self), self._options.socket)
+        self._handle_signals()
+        service = Service(self)
+        server = ControlServer(service, self._options.socket)
         await server.start()
         try:
-            self._dispatch = Dispatch(self._actions(), lambda: self.ledger)
-            self.pipeline = Pipeline(self.ledger, self._dispatch, self._store, self.logbook)
-            self.pipeline.subscribe = self._subscribers
+            self._begin(time.time())
+            # Names come after the bans: a slow name server must not leave a hole, and whom a name spares is let in then.
             await self._refresh_spared()
-            self._restore(time.time())
-            self._tell(self._dispatch.start(time.time()))
-            self._source = FileSource(self._logpaths(), self._store.positions())
-            for name in self.running:
-                self.logbook.say("jail", "INFO", f"Jail '{name}' started")
-            self._handle_signals()
+            service.ready = True
             ready()
             await self._watch()
+        except Exception as error:
+            self.logbook.bug("server", "banishd cannot go on", error)
+            raise
         finally:
             self.logbook.say("server", "INFO", "Shutdown in progress...")
             await self._close(server)
+
+    def _begin(self, now: float) -> None:
+        """Put in force what earlier runs banned, and open the logs."""
+        self._dispatch = Dispatch(self._actions(), lambda: self.ledger)
+        self.pipeline = Pipeline(self.ledger, self._dispatch, self._store, self.logbook)
+        self.pipeline.subscribe = self._subscribers
+        self._spared.look(self._jails(), now)
+        self._restore(self.running, now)
+        self._tell(self._dispatch.start(now))
+        self._source = FileSource(self._logpaths(), self._store.positions())
+        self._purge_at = now + PURGE_EVERY
+        for name in self.running:
+            self.logbook.say("jail", "INFO", f"Jail '{name}' started")
 
     def stop(self) -> None:
         """Make ``run`` come to its end."""
@@ -165,14 +181,26 @@ class Supervisor:
         while True:
             await asyncio.sleep(TICK)
             now = time.time()
+            self._mind_the_clock(now)
             self.pipeline.expire(now)
             for running in self.running.values():
                 running.jail.tick(now)
             self._tell(self._dispatch.tick(now))
             self._report_sources()
+            if self._unasked:
+                self.logbook.say("filter", "WARNING", f"{self._unasked} names were not looked up: too many at once")
+                self._unasked = 0
             self._purge(now)
             self.pipeline.remember(self._source.positions())
             self.pipeline.save(now=now)
+
+    def _mind_the_clock(self, now: float) -> None:
+        """The kernel counts how long a ban has left, we count until when; after the clock was set the two disagree."""
+        ahead = now - time.monotonic()
+        jumped, self._ahead = ahead - self._ahead, ahead
+        if abs(jumped) > CLOCK_JUMP:
+            self.logbook.say("server", "WARNING", f"The clock was set by {jumped:+.0f} s; bans end by the new one")
+            self._tell(self._dispatch.start(now))
 
     async def _keep_spared(self) -> None:
         """Beside the clock, because a name server may take its time."""
@@ -183,9 +211,7 @@ class Supervisor:
     async def _refresh_spared(self) -> None:
         """Learn who must not be banned, and end the bans of those that are."""
         now = time.time()
-        changed, notices = await self._spared.refresh(self._jails(), now)
-        self._tell(notices)
-        if changed:
+        if await self._spared.refresh(self._jails(), now):
             self._lift_ignored(now)
 
     async def _close(self, server: ControlServer) -> None:
@@ -197,7 +223,8 @@ class Supervisor:
             for name in self.running:
                 self.logbook.say("jail", "INFO", f"Jail '{name}' stopped")
         if hasattr(self, "_dispatch"):
-            self._tell(self._dispatch.stop())
+            # Who did not mean to stop leaves the table standing: the kernel goes on without us.
+            self._tell(self._dispatch.stop(keep=not self._stopping.is_set()))
         try:
             self._store.close()
         except StoreError as error:
@@ -210,44 +237,54 @@ class Supervisor:
     def reload(self) -> list[str]:
         """Read the configuration again and go on with it, keeping every ban; return the names of the jails that run.
 
-        Raises ConfigError when no jail could run with it; everything then stays as it was.
+        Raises ConfigError when it cannot be trusted or no jail could run with it; everything then stays as it was.
         """
         self.logbook.say("server", "INFO", "Reload all jails")
-        settings, problems = load_settings(self._options.config, self._options.data)
-        assembly = assemble(load(self._options.config, self._options.data), self.running)
-        if not assembly.running:
-            raise ConfigError(
-                Problem(
-                    "no jail could run with this configuration; all goes on as before", _what_to_do(assembly.broken)
-                )
-            )
-        gone = [name for name in self.running if name not in assembly.running]
-        before = {path.pattern for path in self._logpaths()}
-        self._configure_log(settings)
+        try:
+            assembly, problems, settings = self._read_again()
+            self._configure_log(settings)
+        except ConfigError as error:
+            self.logbook.say("server", "ERROR", f"Reload refused, all goes on as before: {error}")
+            raise
+        before, patterns = dict(self.running), {path.pattern for path in self._logpaths()}
         self._settings = settings
         self._take(assembly, problems)
-        for name in gone:
+        now = time.time()
+        for name in before.keys() - self.running.keys():
             # Only the firewall forgets them: should the jail come back, its bans are in the database.
+            self.dormant.add(name)
             for change in self.ledger.lift_jail(name):
                 self.logbook.lifted(change.decision, repealed=True)
             self.logbook.say("jail", "INFO", f"Jail '{name}' stopped")
-        now = time.time()
-        self._spared.teach(self._jails(), now)
+        self._spared.look(self._jails(), now)
+        self._restore(self.running.keys() - before.keys(), now)
         self._lift_ignored(now)
         self._tell(self._dispatch.reconfigure(self._actions(), now))
         after = self._logpaths()
-        self._source.remove(before - {path.pattern for path in after})
+        self._source.remove(patterns - {path.pattern for path in after})
         self._source.add(after)
         self._readers.clear()
         self.logbook.say("server", "INFO", "Reload finished.")
         return sorted(self.running)
+
+    def _read_again(self) -> tuple[Assembly, tuple[Problem, ...], DaemonSettings]:
+        settings, problems = load_settings(self._options.config, self._options.data)
+        assembly = assemble(load(self._options.config, self._options.data), self.running)
+        if not assembly.running:
+            raise ConfigError(Problem("no jail could run with this configuration", _what_to_do(assembly.broken)))
+        return assembly, problems, settings
 
     # What others ask
 
     def problems(self) -> list[Problem]:
         """Return everything that a person should mend, at this moment."""
         unsaved = [self._store.problem] if self._store.problem is not None else []
-        return [*self._problems, *unsaved, *self._dispatch.problems(), *self._unreadable()]
+        return [*self._problems, *unsaved, *self._dispatch.problems(), *self._unreadable(), *self._unspared()]
+
+    def not_in_force(self) -> str:
+        """Return what keeps new bans from being in force; empty when nothing does."""
+        problems = self._dispatch.problems()
+        return str(problems[0]) if problems else ""
 
     def sources_of(self, name: str) -> list[FileStatus]:
         """Return the files that jail *name* reads now."""
@@ -290,20 +327,30 @@ class Supervisor:
             found[settings].jails.append(running.jail)
         return list(found.values())
 
-    def _restore(self, now: float) -> None:
-        """Enter in the ledger what earlier runs banned, as far as its jail runs and would still do it."""
+    def _restore(self, jails: Collection[str], now: float) -> None:
+        """Enter in the ledger what earlier runs, or these jails before they left, have banned."""
+        if not jails:
+            return
         for (jail, id_), count in self._store.ban_counts().items():
             self.ledger.remember_count(jail, id_, count)
+        self.dormant = set()
         for decision in self._store.standing(now):
-            running = self.running.get(decision.jail)
-            if running is None or running.jail.ignore.rule(decision.id, decision.network) is not None:
-                continue
-            end = decision.expires_at
-            if decision.origin == "jail":
-                # A bantime that was made shorter counts for the bans that stand as well.
-                end = min(end, bantime.ends_at(running.jail.settings.bantime, decision.at))
-            entry = self.ledger.apply(replace(decision, origin="restored", expires_at=end), now)
-            self.logbook.entry(entry, now)
+            if decision.jail not in self.running:
+                self.dormant.add(decision.jail)
+            elif decision.jail in jails:
+                rules = self.running[decision.jail].jail.ignore
+                if rules.rule(decision.id, decision.network) is None:
+                    self.logbook.entry(self.ledger.apply(replace(decision, origin="restored"), now), now)
+
+    def forget_dormant(self, wanted: Callable[[Decision], bool], now: float) -> list[Decision]:
+        """End what is banned in jails that do not run, as far as *wanted*: it would be in force again when they do."""
+        if not self.dormant:
+            return []
+        found = [
+            decision for decision in self._store.standing(now) if decision.jail in self.dormant and wanted(decision)
+        ]
+        self._store.save(unbans=[(decision.jail, decision.id) for decision in found], now=now)
+        return found
 
     def _lift_ignored(self, now: float) -> None:
         """End the bans of whoever ``ignoreip`` spares since the reload."""
@@ -352,12 +399,20 @@ class Supervisor:
                     found.append(Problem(text, "", name, "logpath", row.path, origin, "warning"))
         return found
 
+    def _unspared(self) -> list[Problem]:
+        """What of ``ignoreip`` spares nobody."""
+        return [
+            Problem(text, remedy, name, "ignoreip", item, running.config.origins.get("ignoreip"), "warning")
+            for name, running in self.running.items()
+            for item, text, remedy in self._spared.unknown(running.jail)
+        ]
+
     def _report_sources(self) -> None:
         """Write into the log what happened to the sources; a problem once, and once more when it comes back."""
-        unreadable = self._unreadable()
+        problems = [*self._unreadable(), *self._unspared()]
         told = {row.problem for row in self._source.status()}
         self._tell(notice for notice in self._source.notices() if notice.text not in told)
-        found = {str(problem): problem for problem in unreadable}
+        found = {str(problem): problem for problem in problems}
         for text in found.keys() - self._reported:
             self.logbook.problem(found[text])
         self._reported = set(found)
@@ -381,7 +436,7 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGUSR1, self.logbook.reopen)
 
     def _reload_by_signal(self) -> None:
-        with contextlib.suppress(ConfigError):
+        with contextlib.suppress(ConfigError):  # it is in the log
             self.reload()
 
 

@@ -39,6 +39,8 @@ class Ledger:
 
     def __init__(self) -> None:
         self._jails: dict[str, dict[str, Decision]] = {}
+        self._wide: dict[str, dict[str, None]] = {}
+        """By jail, the ids that are networks of more than one address."""
         self._ends: list[tuple[float, str, str]] = []
         self._counts: dict[tuple[str, str], int] = {}
         self._totals: Counter[str] = Counter()
@@ -64,16 +66,25 @@ class Ledger:
         return iter(sorted(self._jails.get(jail, {}).values(), key=lambda decision: decision.expires_at))
 
     def find(self, network: Network, jail: str | None = None) -> list[Decision]:
-        """Return the bans that hit *network* or a part of it: the id itself, and wider or narrower networks."""
+        """Return the bans that hit *network* or a part of it: the id itself, and wider or narrower networks.
+
+        One address costs as much as there are banned networks, a network as much as there are bans.
+        """
         shown = addresses.show(network)
+        one_host = network.prefixlen == network.max_prefixlen
         found = []
         for name, standing in self._jails.items():
             if jail is not None and name != jail:
                 continue
-            for decision in standing.values():
+            if shown in standing:
+                found.append(standing[shown])
+            for id_ in self._wide.get(name, ()) if one_host else standing:
+                decision = standing[id_]
                 ours = decision.network
-                if decision.id == shown or (
-                    ours is not None and (addresses.within(ours, network) or addresses.within(network, ours))
+                if (
+                    id_ != shown
+                    and ours is not None
+                    and (addresses.within(network, ours) or addresses.within(ours, network))
                 ):
                     found.append(decision)
         return found
@@ -112,11 +123,12 @@ class Ledger:
 
     def lift(self, jail: str, id_: str) -> Change | None:
         """End the ban of *id_* in *jail* now; None when there is none."""
-        decision = self._jails.get(jail, {}).pop(id_, None)
+        decision = self._leave(jail, id_)
         return None if decision is None else Change("unban", decision)
 
     def lift_jail(self, jail: str) -> list[Change]:
         """End every ban of *jail* now."""
+        self._wide.pop(jail, None)
         return [Change("unban", decision) for decision in self._jails.pop(jail, {}).values()]
 
     def expire(self, now: float) -> list[Change]:
@@ -127,7 +139,7 @@ class Ledger:
             decision = self._jails.get(jail, {}).get(id_)
             # An entry of the heap may be out of date: the ban was lifted, or its end was moved.
             if decision is not None and decision.expires_at == end:
-                del self._jails[jail][id_]
+                self._leave(jail, id_)
                 over.append(Change("unban", decision))
         return over
 
@@ -135,7 +147,14 @@ class Ledger:
         """When ``expire`` has something to do next, at the earliest; ``math.inf`` for never."""
         return self._ends[0][0] if self._ends else math.inf
 
+    def _leave(self, jail: str, id_: str) -> Decision | None:
+        self._wide.get(jail, {}).pop(id_, None)
+        return self._jails.get(jail, {}).pop(id_, None)
+
     def _enter(self, decision: Decision) -> None:
         self._jails.setdefault(decision.jail, {})[decision.id] = decision
+        network = decision.network
+        if network is not None and network.prefixlen < network.max_prefixlen:
+            self._wide.setdefault(decision.jail, {})[decision.id] = None
         if not math.isinf(decision.expires_at):
             heapq.heappush(self._ends, (decision.expires_at, decision.jail, decision.id))

@@ -21,6 +21,8 @@ from typing import Literal
 from banish.model import Failure, Fields, Match
 
 LIMIT = 200_000
+LONGEST_LINE = 2048
+"""Characters of a line that are kept as evidence: an attacker chooses how long his lines are."""
 _CLEAN_EVERY = 5.0
 
 
@@ -130,7 +132,7 @@ class Window:
         ticket.retries = len(times)
 
     def _remember(self, ticket: _Ticket, lines: tuple[str, ...]) -> None:
-        ticket.matches.extend(lines)
+        ticket.matches.extend(line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + "…" for line in lines)
         while len(ticket.matches) > self._settings.maxmatches:
             ticket.matches.popleft()
 
