@@ -110,18 +110,18 @@ def _print_json(log: Log, replay: Replay) -> int:
 
 
 def _print_report(log: Log, replay: Replay, options: argparse.Namespace) -> int:
-    report = Report(
+    with Report(
         replay.rules,
         log,
         render.painter(sys.stdout, os.environ),
         shutil.get_terminal_size().columns if sys.stdout.isatty() else None,
         all_missed=options.print_all_missed,
         all_matched=options.print_all_matched,
-    )
-    for batch in log.batches():
-        for judged in replay.judge(batch):
-            report.add(judged)
-    sys.stdout.writelines(report.render())
+    ) as report:
+        for batch in log.batches():
+            for judged in replay.judge(batch):
+                report.add(judged)
+        sys.stdout.writelines(report.render())
     return commands.OK
 
 

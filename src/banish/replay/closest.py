@@ -4,7 +4,8 @@ An expression is a sequence of pieces (a character, a class, a group, each with 
 line, so do the first n-1; so bisection finds how many do, and what comes next is what does not fit. Groups that merely capture are
 entered, those with alternatives or a repetition are one piece, and alternatives outside all groups are sequences of their own.
 
-Closest is the expression with the most plain characters among the pieces that fit: ``.*`` fits everything and tells nothing.
+Closest is the expression whose fitting pieces say most: a plain character counts one, a group such as ``<HOST>`` two, and what is
+optional or takes in anything (``.*``) nothing. What says less than `_LEAST` is chance.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from banish.matching.tags import expand
 from banish.model import Line
 
 _LONGEST = 4096  # characters of a line that are looked at
+_LEAST = 3
+_GROUP = 2
 
 _TOKEN = re.compile(
     r"(?P<escape>\\.)"
@@ -36,6 +39,7 @@ _TOKEN = re.compile(
 )
 _FLAGS = re.compile(r"\(\?[aimsux]+\)")
 _UNBOUND = re.compile(r"[*+]|\{\d*,\}")
+_WIDE = re.compile(r"\.|\\[DSW]|\[\^|\(")
 
 
 class Near(NamedTuple):
@@ -56,10 +60,10 @@ class _Cut(NamedTuple):
     end: int
     open: int
     """How many groups have to be closed here."""
-    literals: int
-    """Plain characters before it."""
+    weight: int
+    """What the pieces before it say."""
     unbound: bool
-    """The piece before it takes in as much as it can, so that where it ends tells nothing."""
+    """The piece before it takes in nearly anything, so that where it ends tells nothing."""
 
 
 class Closest:
@@ -83,21 +87,18 @@ class Closest:
             found = self._prefregex.search(text)
             if found is None:
                 reached = self._prefix.reach(text)
-                return Near("prefregex", 0, reached.fits, reached.unfit) if reached.literals else None
+                return Near("prefregex", 0, reached.fits, reached.unfit) if reached.weight >= _LEAST else None
             content = found.groupdict().get("content")
             text = f"{content}\n" if content else text
-        best: tuple[int, int, _Reached] | None = None
-        for index, expression in enumerate(self._expressions):
-            reached = expression.reach(text)
-            if best is None or reached.literals > best[0]:
-                best = (reached.literals, index, reached)
-        if best is None or not best[0]:
+        reached_by = [expression.reach(text) for expression in self._expressions]
+        best = max(range(len(reached_by)), key=lambda index: reached_by[index].weight, default=None)
+        if best is None or reached_by[best].weight < _LEAST:
             return None
-        return Near("failregex", best[1], best[2].fits, best[2].unfit)
+        return Near("failregex", best, reached_by[best].fits, reached_by[best].unfit)
 
 
 class _Reached(NamedTuple):
-    literals: int
+    weight: int
     fits: str
     unfit: str
 
@@ -115,7 +116,7 @@ class _Expression:
 
     def reach(self, text: str) -> _Reached:
         """Return how far the expression gets on *text*; of alternatives the one that gets furthest."""
-        return max((self._follow(text, start, cuts) for start, cuts in self._sequences), key=lambda each: each.literals)
+        return max((self._follow(text, start, cuts) for start, cuts in self._sequences), key=lambda each: each.weight)
 
     def _follow(self, text: str, start: int, cuts: list[_Cut]) -> _Reached:
         fitting, beyond = 0, len(cuts) + 1  # so many pieces fit; so many do not
@@ -125,13 +126,12 @@ class _Expression:
                 beyond = middle
             else:
                 fitting = middle
-        literals = cuts[fitting - 1].literals if fitting else 0
-        while 0 < fitting < len(cuts) and cuts[fitting - 1].unbound:
-            fitting -= 1
+        weight = cuts[fitting - 1].weight if fitting else 0
+        fitting = _certain(cuts, fitting) if fitting < len(cuts) else fitting
         found = self._search(text, start, cuts[fitting - 1]) if fitting else None
         end = cuts[fitting - 1].end if fitting else start
         unfit = self._written[self._expansion.origin(end) :] if end < len(self._expansion.text) else ""
-        return _Reached(literals, found.group().rstrip("\n") if found else "", unfit)
+        return _Reached(weight, found.group().rstrip("\n") if found else "", unfit)
 
     def _search(self, text: str, start: int, cut: _Cut) -> re.Match[str] | None:
         key = (start, cut.end)
@@ -141,6 +141,16 @@ class _Expression:
             self._compiled[key] = _compile(piece, self._multiline)
         pattern = self._compiled[key]
         return None if pattern is None else pattern.search(text)
+
+
+def _certain(cuts: list[_Cut], fitting: int) -> int:
+    """Return how many of the *fitting* pieces do so by more than chance: ``.*`` finds any blank for what comes next."""
+    for number in range(fitting, 0, -1):
+        if cuts[fitting - 1].weight - cuts[number - 1].weight >= _LEAST:
+            break
+        if cuts[number - 1].unbound:
+            return _certain(cuts, number - 1)
+    return fitting
 
 
 def _compile(expression: str, flags: int) -> re.Pattern[str] | None:
@@ -188,7 +198,7 @@ def _sequences(text: str) -> Iterator[tuple[int, list[_Cut]]]:
 
 
 def _cuts(tokens: list[re.Match[str]], groups: dict[int, _Group], number: int, last: int) -> Iterator[_Cut]:
-    depth = literals = 0
+    depth = weight = 0
     while number < last:
         token = tokens[number]
         group = groups.get(number)
@@ -200,14 +210,20 @@ def _cuts(tokens: list[re.Match[str]], groups: dict[int, _Group], number: int, l
             depth -= 1
             number += 1
             continue
-        plain = token.lastgroup == "literal" or (token.lastgroup == "escape" and not token.group()[1].isalnum())
+        says = _says(token)
         if group is not None:
             number = group.close
         number += 1
         unbound = False
         if number < last and tokens[number].lastgroup == "repeat":
-            unbound = _UNBOUND.match(tokens[number].group()) is not None
-            plain = False
+            unbound = bool(_UNBOUND.match(tokens[number].group()) and _WIDE.match(token.group()))
+            says = 0
             number += 1
-        literals += plain
-        yield _Cut(tokens[number - 1].end(), depth, literals, unbound)
+        weight += says
+        yield _Cut(tokens[number - 1].end(), depth, weight, unbound)
+
+
+def _says(token: re.Match[str]) -> int:
+    if token.lastgroup == "plain":
+        return _GROUP
+    return token.lastgroup == "literal" or (token.lastgroup == "escape" and not token.group()[1].isalnum())

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Self
 
 from banish.control.render import visible
 from banish.replay.closest import Closest
@@ -34,7 +34,7 @@ class _Listing:
     def __init__(self, limit: int | None) -> None:
         self.limit = limit
         self.entries = 0
-        self._file: IO[str] = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - closed when it has been read
+        self._file: IO[str] = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - see close
             _IN_MEMORY, "w+", encoding="utf-8", errors="backslashreplace"
         )
 
@@ -49,11 +49,16 @@ class _Listing:
     def read(self) -> Iterator[str]:
         self._file.seek(0)
         yield from self._file
+
+    def close(self) -> None:
         self._file.close()
 
 
 class Report:
-    """Counts what *rules* make of *log*. *width*: expressions and lines are cut to so many columns (None: they are not)."""
+    """Counts what *rules* make of *log*; to be used in a ``with`` statement.
+
+    *width*: expressions and lines are cut to so many columns (None: they are not).
+    """
 
     def __init__(
         self,
@@ -80,6 +85,13 @@ class Report:
         self._unresolved: dict[str, None] = {}
         self._missed = _Listing(None if all_missed else LISTED)
         self._matched = _Listing(None if all_matched else 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._missed.close()
+        self._matched.close()
 
     def add(self, judged: Judged) -> None:
         """Take note of the next line."""

@@ -26,7 +26,7 @@ from banish.matching.filter import Filter, FilterSettings
 
 _COMMAND_LINE = Origin("command line")
 _NAME = re.compile(r"[\w.-]+")
-_CALLED = re.compile(r"[\w./-]+(?=\[\s*[\w.-]+\s*=)")
+_CALLED = re.compile(r"[\w./-]+(?=\[\s*[\w.?-]*\s*(?:=|\]?$))")
 _SUFFIXES = (".conf", ".local")
 
 
@@ -66,12 +66,14 @@ def load(
                 "there is no failregex in this filter", "is it meant to be included only?", origin=Origin(files[-1])
             )
         )
-    origins = {name: tuple(origin for _, origin in options.entries(name)) for name in ("failregex", "ignoreregex")}
+    origins = {
+        name: tuple(origin for _, origin in options.entries(name)) for name in ("prefregex", "failregex", "ignoreregex")
+    }
     try:
         return _rules(wanted, files, settings, lines, ignoreregex, raw_host=raw_host, warnings=problems)
     except RegexError as error:
-        places = origins.get(error.problem.option, ())
-        origin = places[error.index] if error.index < len(places) else options.origins.get(error.problem.option)
+        places = origins[error.problem.option]
+        origin = places[error.index] if error.index < len(places) else None  # the last one is of the command line
         raise RegexError(replace(error.problem, origin=origin), error.index) from None
 
 
