@@ -8,6 +8,7 @@ import io
 import lzma
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -75,6 +76,19 @@ def test_a_log_was_written_when_its_file_was(tmp_path: Path) -> None:
     os.utime(path, (1_000_000_000, 99_100_000_000))
     assert Log(str(path)).written_at() == pytest.approx(time.time(), abs=60)
     assert Log("a line").written_at() == pytest.approx(time.time(), abs=60)
+
+
+def test_a_named_pipe_is_opened_once(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    log = Log(str(path))
+    assert log.written_at() == pytest.approx(time.time(), abs=60)
+    writer = threading.Thread(target=path.write_bytes, args=(TEXT,))
+    writer.start()
+
+    assert b"".join(log.batches()) == TEXT
+    writer.join(10)
 
 
 def test_a_pipe_is_judged_while_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,25 @@ def test_a_file_may_be_named_from_where_one_stands(
     assert rules("./door.conf").filter.settings.failregex == ("^x <HOST>$",)
 
 
-@pytest.mark.parametrize("expression", ["^Failed for \\S+ from <HOST>$", "<ADDR>", "bad=<HOST>[x]", "/login.*<F-ID/>"])
+def test_a_file_may_lie_in_a_directory_with_a_space(rules: Load, tmp_path: Path) -> None:
+    path = tmp_path / "my filters" / "door.conf"
+    path.parent.mkdir()
+    path.write_text("[Definition]\nfailregex = ^x <HOST>$\n")
+
+    assert rules(str(path)).filter.settings.failregex == ("^x <HOST>$",)
+
+
+def test_a_date_pattern_that_cannot_be_used_is_told_with_its_line(rules: Load, tmp_path: Path) -> None:
+    path = tmp_path / "door.conf"
+    path.write_text("[Definition]\nfailregex = ^x <HOST>$\ndatepattern = %%Q\n")
+
+    with pytest.raises(ConfigError, match=r"door\.conf:3 datepattern = %Q: cannot be used"):
+        rules(str(path))
+
+
+@pytest.mark.parametrize(
+    "expression", ["<HOST>.local", "^Failed for \\S+ from <HOST>$", "<ADDR>", "bad=<HOST>[x]", "/login.*<F-ID/>"]
+)
 def test_what_is_neither_is_an_expression(rules: Load, expression: str) -> None:
     found = rules(expression)
 

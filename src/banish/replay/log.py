@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import sys
 import time
 import zlib
@@ -35,15 +36,21 @@ class Log:
         elif not os.path.lexists(word) and any(character.isspace() for character in word):
             self.kind = "line"
         else:
-            self._open().close()
+            try:
+                os.stat(word)
+            except OSError as error:
+                raise self._unreadable(error) from None
 
     def written_at(self) -> float:
         """Return when the log was written last (Unix seconds): what its dates without a year are read by."""
         now = time.time()
+        if self.kind != "file":
+            return now
         try:
-            return min(os.stat(self.name).st_mtime, now) if self.kind == "file" else now
+            found = os.stat(self.name)
         except OSError:
             return now
+        return min(found.st_mtime, now) if stat.S_ISREG(found.st_mode) else now
 
     def batches(self) -> Iterator[bytes]:
         """Yield the log in stretches of whole lines, as soon as they are there; only the last may lack its line end.

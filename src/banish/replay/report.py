@@ -108,8 +108,8 @@ class Report:
             self._unresolved[judged.unresolved] = None
         text = self._content(judged)
         if judged.outcome == "ignored":
-            patterns = self._rules.filter.ignoreregex
-            self._ignoreregex.update([next((i for i, each in enumerate(patterns) if each.search(text)), 0)])
+            patterns = enumerate(self._rules.filter.ignoreregex)
+            self._ignoreregex.update([index for index, each in patterns if each.search(text)][:1])
         elif judged.outcome == "none" and not self._missed.full:
             self._missed.add(*self._miss(judged))
         elif judged.outcome in _HIT and not self._matched.full:

@@ -21,7 +21,7 @@ from banish.config.layers import Tree
 from banish.config.options import Options
 from banish.config.text import Text
 from banish.errors import ConfigError, Origin, Problem, RegexError
-from banish.lines.reader import LineSettings
+from banish.lines.reader import LineReader, LineSettings
 from banish.matching.filter import Filter, FilterSettings
 
 _COMMAND_LINE = Origin("command line")
@@ -66,6 +66,10 @@ def load(
                 "there is no failregex in this filter", "is it meant to be included only?", origin=Origin(files[-1])
             )
         )
+    try:
+        LineReader(lines)
+    except ConfigError as error:
+        raise ConfigError(replace(error.problem, origin=options.origins.get(error.problem.option))) from None
     origins = {
         name: tuple(origin for _, origin in options.entries(name)) for name in ("prefregex", "failregex", "ignoreregex")
     }
@@ -98,11 +102,13 @@ def _definition(
     wanted: str, config_dir: Path | None, data_dir: Path
 ) -> tuple[Tree, tuple[str, ...], FileDefinition] | None:
     """Return the files that *wanted* names; None when it is an expression."""
+    if os.path.isfile(wanted):  # whatever its name; a directory's name may have spaces in it
+        return _from_file(Call(wanted, {}), data_dir)
     tree = Tree(config_dir, data_dir)
     call = _call(wanted, tree)
     if call is None:
         return None
-    if call.name.endswith(_SUFFIXES) or ("/" in call.name and os.path.isfile(call.name)):
+    if (call.name.endswith(_SUFFIXES) and "<" not in call.name) or os.path.isfile(call.name):
         return _from_file(call, data_dir)
     if _NAME.fullmatch(call.name) is None:
         return None
