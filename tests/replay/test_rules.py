@@ -59,6 +59,15 @@ def test_a_file_may_be_named_from_where_one_stands(
     assert rules("./door.conf").filter.settings.failregex == ("^x <HOST>$",)
 
 
+def test_a_log_of_the_same_name_is_not_mistaken_for_the_filter(
+    rules: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("gate").write_text("h gate: denied root from 192.0.2.7\n")
+
+    assert len(rules("gate").files) == 2
+
+
 def test_a_file_may_lie_in_a_directory_with_a_space(rules: Load, tmp_path: Path) -> None:
     path = tmp_path / "my filters" / "door.conf"
     path.parent.mkdir()

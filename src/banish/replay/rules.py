@@ -102,19 +102,24 @@ def _definition(
     wanted: str, config_dir: Path | None, data_dir: Path
 ) -> tuple[Tree, tuple[str, ...], FileDefinition] | None:
     """Return the files that *wanted* names; None when it is an expression."""
-    if os.path.isfile(wanted):  # whatever its name; a directory's name may have spaces in it
+    if _is_file(wanted):  # as it stands: the name of a directory may have spaces in it
         return _from_file(Call(wanted, {}), data_dir)
     tree = Tree(config_dir, data_dir)
     call = _call(wanted, tree)
     if call is None:
         return None
-    if (call.name.endswith(_SUFFIXES) and "<" not in call.name) or os.path.isfile(call.name):
+    if (call.name.endswith(_SUFFIXES) and "<" not in call.name) or _is_file(call.name):
         return _from_file(call, data_dir)
     if _NAME.fullmatch(call.name) is None:
         return None
     definition = filters.load(tree, call, journal=False)
     sections = tree.read(f"filter.d/{call.name}")
     return tree, sections.files if sections else (), definition
+
+
+def _is_file(word: str) -> bool:
+    # A bare word is a filter's name, also where a log of that name lies.
+    return ("/" in word or word.endswith(_SUFFIXES)) and os.path.isfile(word)
 
 
 def _call(wanted: str, tree: Tree) -> Call | None:
