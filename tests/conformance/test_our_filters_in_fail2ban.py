@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.samples import Sample, read
+from tests.samples.notation import Sample, read
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = REPOSITORY / "src" / "banish" / "data"

@@ -147,6 +147,12 @@ def test_a_day_that_does_not_exist_is_cut_out_and_has_no_time() -> None:
     assert cut("Feb 30 10:00:00 x") == ("Feb 30 10:00:00", None)
 
 
+def test_an_empty_group_says_that_such_a_line_has_no_date_of_its_own() -> None:
+    patterns = ("^WARNING:()**", "{^LN-BEG}")
+    assert cut("WARNING: at 2005-01-23 21:59:59 from 192.0.2.7", patterns=patterns) == ("", None)
+    assert cut("2005-01-23 21:59:59 WARNING:", patterns=patterns) == ("2005-01-23 21:59:59", EVENING)
+
+
 def test_a_leap_second_is_the_next_minute() -> None:
     assert cut("2016-12-31T23:59:60Z x") == ("2016-12-31T23:59:60Z", at(2017, 1, 1))
 

@@ -251,12 +251,19 @@ def _config_dir(words: list[str]) -> int:
     return commands.OK
 
 
+def _match(words: list[str]) -> int:
+    from banish.cli import match  # noqa: PLC0415 - see the module's law
+
+    return match.run(words)
+
+
 _USAGE = "banish [--socket PATH] [--json] COMMAND ..."
 
 TOOLS = {
     tool.name: tool
     for tool in (
         Tool("config-dir", "config-dir", "print where the packaged configuration lies", _config_dir),
+        Tool("match", "match LOG FILTER [IGNOREREGEX]", "try a filter on a log, or an expression on a line", _match),
         Tool("help", "help [COMMAND]", "show the commands, or one in detail", _help),
     )
 }

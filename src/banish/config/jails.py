@@ -26,21 +26,8 @@ from banish.failures.ignore import IgnoreSettings
 from banish.failures.window import WindowSettings
 from banish.jail import JailSettings
 from banish.lines.reader import LineSettings
-from banish.matching.filter import FilterSettings
 from banish.sources.paths import LogPath
 
-_USEDNS: Mapping[str, Literal["yes", "warn", "no", "raw"]] = {
-    "yes": "yes",
-    "true": "yes",
-    "on": "yes",
-    "1": "yes",
-    "warn": "warn",
-    "no": "no",
-    "false": "no",
-    "off": "no",
-    "0": "no",
-    "raw": "raw",
-}
 _WINDOW: Mapping[str, Literal["estimate", "exact"]] = {
     "estimate": "estimate",
     "compat": "estimate",
@@ -139,13 +126,7 @@ class _JailLoader:
         settings = JailSettings(
             name=self.name,
             lines=self._lines(expressions),
-            filter=FilterSettings(
-                failregex=tuple(regex for regex, _ in failregex),
-                ignoreregex=tuple(regex for regex, _ in ignoreregex),
-                prefregex=expressions.word("prefregex"),
-                maxlines=expressions.integer("maxlines", 1, least=1),
-                usedns=expressions.choice("usedns", "warn", _USEDNS, "no"),
-            ),
+            filter=filters.settings(expressions),
             window=self._window(),
             ignore=IgnoreSettings(
                 ignoreip=tuple(options.word("ignoreip").replace(",", " ").split()),

@@ -82,6 +82,8 @@ class DateDetector:
         start, end = match.span(1)
         if start < 0:  # the pattern's group is optional and took no part: nothing to cut
             start = end = match.start()
+        elif start == end:  # ``()`` says that such a line has no date of its own, whatever else looks like one
+            return Found(None, start, end, template)
         key = text[start:end] if template.whole else match.groups()
         reading = self._memory.texts.get(key)
         if reading is None or not reading.since <= now < reading.until:

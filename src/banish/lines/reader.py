@@ -47,6 +47,10 @@ class LineReader:
         """Return the lines of *data* in order, empty ones too; *now* (Unix seconds) completes dates without year or day."""
         return [self.line(text, now) for text in self._decoder.lines(data)]
 
+    def texts(self, data: bytes) -> list[str]:
+        """Return the lines of *data* decoded but not yet dated: for `line`, for who leaves some of them out."""
+        return self._decoder.lines(data)
+
     def line(self, text: str, now: float) -> Line:
         """Return *text*, which is decoded already, as a line."""
         found = self.detector.find(text, now)
