@@ -62,6 +62,18 @@ def test_a_database_that_is_refused_is_not_kept_locked(tmp_path: Path) -> None:
         path.unlink()
 
 
+def test_a_store_that_began_without_its_directory_locks_it_when_it_comes_back(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "banish.sqlite3"
+    path.parent.write_text("")
+    store = Store.open(path, 0.0)
+    path.parent.unlink()
+    store.save(positions={"/var/log/auth.log": None}, now=100)
+    with pytest.raises(StoreError, match=f"process {os.getpid()}"):
+        Store.open(path, 0.0)
+    store.close()
+    Store.open(path, 0.0).close()
+
+
 def test_a_lock_is_held_once_and_released_as_often_as_one_likes(tmp_path: Path) -> None:
     held = lock.hold(tmp_path)
     with pytest.raises(StoreError):

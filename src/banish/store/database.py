@@ -90,23 +90,29 @@ class Store:
             return cls(connection, path)
         held = None
         try:
-            held = lock.hold(path.parent)
-            store = cls._open_file(path, now)
-        except (OSError, sqlite3.Error, file.DamagedError) as error:
-            if file.is_foreign(error):
-                _release(held)
-                raise StoreError(f"{path}: cannot open the database: {error} ({file.remedy(error)})") from error
             try:
-                store = cls(file.copy(path), str(path))
-                store._stand_in = "copy"
-            except (OSError, sqlite3.Error, file.DamagedError):
-                store = cls(file.nothing(path), str(path))
-                store._stand_in = "nothing"
-            store._note(error, now)
+                held = lock.hold(path.parent)
+                store = cls._open_file(path, now)
+            except (OSError, sqlite3.Error, file.DamagedError) as error:
+                store = cls._without_file(path, error, now)
         except BaseException:
             _release(held)
             raise
         store._lock = held
+        return store
+
+    @classmethod
+    def _without_file(cls, path: Path, error: Exception, now: float) -> Store:
+        if file.is_foreign(error):
+            raise StoreError(f"{path}: cannot open the database: {error} ({file.remedy(error)})") from error
+        stand_in: Literal["copy", "nothing"] = "copy"
+        try:
+            connection = file.copy(path)
+        except (OSError, sqlite3.Error, file.DamagedError):
+            stand_in, connection = "nothing", file.nothing(path)
+        store = cls(connection, str(path))
+        store._stand_in = stand_in
+        store._note(error, now)
         return store
 
     @classmethod

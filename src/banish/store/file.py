@@ -41,6 +41,7 @@ _REMEDIES = {
     sqlite3.SQLITE_BUSY: "another program holds it locked: close that",
     sqlite3.SQLITE_CORRUPT: "restart banishd: it moves the file aside and begins a new one",
     sqlite3.SQLITE_NOTADB: "restart banishd: it moves the file aside and begins a new one",
+    sqlite3.SQLITE_ERROR: "it is another program's: choose another directory with --state",
     sqlite3.SQLITE_IOERR: "check the disk and its file system",
 }
 
