@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from banish import addresses
+from banish.daemon import logtarget
 from banish.daemon.logbook import Logbook
 from banish.decisions.ledger import Entry
 from banish.errors import ConfigError, Origin, Problem
@@ -22,6 +24,10 @@ def log(tmp_path: Path) -> Iterator[tuple[Logbook, Path]]:
     logbook.configure(str(path), "INFO")
     yield logbook, path
     logbook.close()
+
+
+def trouble(logbook: Logbook) -> str:
+    return str(logbook.trouble)
 
 
 def ban(origin: str = "jail", end: float = 700) -> Decision:
@@ -103,3 +109,70 @@ def test_levels_below_the_set_one_are_left_out(log: tuple[Logbook, Path]) -> Non
     logbook.say("filter", "INFO", "quiet")
     logbook.say("actions", "NOTICE", "loud")
     assert [line.split()[-1] for line in path.read_text().splitlines()] == ["loud"]
+
+
+def test_an_id_cannot_turn_the_direction_of_writing(log: tuple[Logbook, Path]) -> None:
+    logbook, path = log
+    logbook.say("filter", "INFO", "[web] Found \u202eroot\u202c \u2066x\u2069 \u200e\u200f\u061c")
+    assert path.read_text().endswith(r"Found \u202eroot\u202c \u2066x\u2069 \u200e\u200f\u061c" + "\n")
+
+
+def test_a_log_that_cannot_be_opened_again_goes_on_in_the_former_file(
+    log: tuple[Logbook, Path], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logbook, path = log
+    monkeypatch.setattr(logtarget, "RETRY", 0.0)
+    away = path.parent.with_name("away")
+    path.parent.rename(away)
+    path.parent.write_text("a file stands where the directory was")
+    for _ in range(3):
+        logbook.reopen()
+        logbook.say("server", "INFO", "not lost")
+    assert (away / path.name).read_text().count("not lost") == 3
+    assert "cannot be opened again" in trouble(logbook)
+    assert capfd.readouterr().err.count("cannot be opened again") == 1
+    path.parent.unlink()
+    logbook.say("server", "INFO", "back")
+    assert "back" in path.read_text()
+    assert trouble(logbook) == "None"
+
+
+def test_no_descriptor_left_is_no_reason_to_fall_silent(log: tuple[Logbook, Path]) -> None:
+    logbook, path = log
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        logbook.reopen()
+        logbook.say("server", "INFO", "still here")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "still here" in path.read_text()
+    assert "Too many open files" in trouble(logbook)
+
+
+def test_a_full_disk_is_said_once_and_without_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    logbook = Logbook()
+    logbook.configure("/dev/full", "INFO")
+    for _ in range(5):
+        logbook.say("server", "INFO", "lost")
+    logbook.close()
+    [said] = capfd.readouterr().err.splitlines()
+    assert said.startswith("banishd: logtarget = /dev/full: the log cannot be written: No space left on device (free")
+
+
+def test_a_full_disk_is_told_until_it_is_over(log: tuple[Logbook, Path]) -> None:
+    logbook, path = log
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))  # fails with EFBIG past that, as a full disk does with ENOSPC
+    try:
+        for _ in range(5):
+            logbook.say("server", "INFO", "lost")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "free some disk space" in trouble(logbook)
+    logbook.say("server", "INFO", "space again")
+    assert trouble(logbook) == "None"
+    torn, last, told = path.read_text().splitlines()
+    assert len(torn) == 20
+    assert "5 lines before the last one could not be written: the log cannot be written: File too large" in told
+    assert last.endswith("space again")

@@ -343,7 +343,7 @@ def test_a_second_daemon_is_told_that_one_is_running(town: Town) -> None:
     with Daemon(town.server, jail_local(town)) as daemon:
         done = town.server.run(daemon.command(), check=False)
         assert done.returncode == 1
-        assert "already running" in done.stderr
+        assert "another banishd (process" in done.stderr
         assert daemon.client("ping").returncode == 0
 
 

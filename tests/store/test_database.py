@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -225,10 +226,20 @@ def test_another_programs_database_is_refused_and_left_alone(path: Path) -> None
     assert not list(path.parent.glob("*.corrupt-*"))
 
 
-def test_a_directory_that_cannot_be_made_is_told_with_its_remedy(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made_is_told_and_waited_for(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file stands here")
-    with pytest.raises(StoreError, match=r"banish.sqlite3: cannot open the database: .*choose another with --state"):
-        Store.open(tmp_path / "state" / "banish.sqlite3", now=0.0)
+    store = Store.open(tmp_path / "state" / "banish.sqlite3", now=0.0)
+    assert "can be neither read nor written" in str(store.problem)
+    assert "do not survive a restart" in str(store.problem)
+    assert "choose another with --state" in str(store.problem)
+    assert (standing(store, 0), store.positions(), store.ban_counts()) == ([], {}, {})
+    store.save([ban()], now=100)  # told already
+    assert store.pending == 1
+    (tmp_path / "state").unlink()
+    store.save(now=110)
+    assert (store.pending, store.problem, standing(store, 200)) == (0, None, ["192.0.2.7"])
+    store.close()
+    assert (tmp_path / "state" / "banish.sqlite3").exists()
 
 
 @contextmanager
@@ -246,8 +257,8 @@ def test_nothing_is_lost_while_the_disk_is_full(store: Store) -> None:
     with full_disk(free=1024):
         with pytest.raises(StoreError, match=r"banish.sqlite3: cannot save 2 bans and 1 positions"):
             store.save([ban("192.0.2.1"), ban("192.0.2.2", count=4)], positions={"/var/log/auth.log": HERE}, now=100)
-        with pytest.raises(StoreError, match="cannot save 3 bans"):
-            store.save([ban("192.0.2.3")], unbans=[("sshd", "192.0.2.2")], now=110)
+        store.save([ban("192.0.2.3")], unbans=[("sshd", "192.0.2.2")], now=110)
+        assert "3 bans and 1 positions are not saved" in str(store.problem)
     assert store.pending == 4
     store.save(now=120)
     assert store.pending == 0
@@ -265,8 +276,8 @@ def test_bans_are_restored_even_when_the_disk_is_full_at_the_start(path: Path) -
         assert "can be read but not written" in str(store.problem)
         assert standing(store, 200) == ["192.0.2.1"]
         assert store.positions() == {"/var/log/auth.log": HERE}
-        with pytest.raises(StoreError, match="cannot save 1 bans"):
-            store.save([ban("192.0.2.2")], now=110)
+        store.save([ban("192.0.2.2")], now=110)
+        assert "1 bans and 0 positions are not saved" in str(store.problem)
         with pytest.raises(StoreError, match="cannot purge"):
             store.purge(now=1e9, age=0)
     store.save(now=120)
@@ -279,8 +290,7 @@ def test_a_first_start_on_a_full_disk_is_survived(path: Path) -> None:
     with full_disk():
         store = Store.open(path, now=0.0)
         assert list(store.standing(0.0)) == []
-        with pytest.raises(StoreError):
-            store.save([ban()], now=100)
+        store.save([ban()], now=100)
     store.close()
     store = Store.open(path, now=0.0)
     assert standing(store, 200) == ["192.0.2.7"]
@@ -294,7 +304,7 @@ def test_a_source_that_is_gone_is_forgotten(store: Store) -> None:
 
 
 def test_a_database_locked_by_another_program_is_waited_for_later(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file, "_BUSY", 0.0)
+    monkeypatch.setattr(file, "RUNNING", 0.0)
     store = Store.open(path, now=0.0)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -313,15 +323,14 @@ def test_a_database_locked_by_another_program_is_waited_for_later(path: Path, mo
 def test_an_unban_is_the_last_word_even_while_the_database_is_locked(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file, "_BUSY", 0.0)
+    monkeypatch.setattr(file, "RUNNING", 0.0)
     store = Store.open(path, now=0.0)
     store.save([ban("192.0.2.1"), ban("192.0.2.2")], now=100)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError):
         store.save(unbans=[("sshd", "192.0.2.1"), ("sshd", "192.0.2.2")], now=110)
-    with pytest.raises(StoreError):
-        store.save([ban("192.0.2.2", at=110, count=2)], now=110)
+    store.save([ban("192.0.2.2", at=110, count=2)], now=110)
     other.execute("ROLLBACK")
     other.close()
     store.save(now=120)
@@ -330,14 +339,14 @@ def test_an_unban_is_the_last_word_even_while_the_database_is_locked(
 
 
 def test_what_cannot_be_written_is_bounded_and_drops_the_oldest(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file, "_BUSY", 0.0)
+    monkeypatch.setattr(file, "RUNNING", 0.0)
     monkeypatch.setattr(database, "PENDING", 3)
     store = Store.open(path, now=0.0)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError):
         store.save([ban(f"192.0.2.{n}") for n in range(5)], positions={f"/{n}": HERE for n in range(5)}, now=100)
-    assert "2 bans could not be written" in str(store.problem)
+    assert ["2 bans could not be written" in str(problem) for problem in store.problems] == [False, True]
     other.execute("ROLLBACK")
     other.close()
     store.save(now=120)
@@ -358,6 +367,88 @@ def test_a_closed_database_says_so_instead_of_crashing(path: Path) -> None:
     for use in (lambda: store.standing(0), store.positions, store.ban_counts, lambda: store.save([ban()], now=0)):
         with pytest.raises(StoreError):
             use()
+
+
+def test_another_programs_transaction_is_not_waited_for_while_the_daemon_runs(path: Path) -> None:
+    store = Store.open(path, now=0.0)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    with pytest.raises(StoreError, match="locked"):
+        store.save([ban()], now=100)
+    with pytest.raises(StoreError, match="locked"):
+        store.purge(now=100, age=0)
+    assert time.monotonic() - began < 1
+    other.execute("ROLLBACK")
+    other.close()
+    store.close()
+
+
+def test_a_database_in_trouble_is_a_problem_and_is_told_once_and_tried_less_and_less(path: Path) -> None:
+    store = Store.open(path, now=0.0)
+    tried: list[str] = []
+    store._connection.set_trace_callback(lambda sql: tried.append(sql) if sql.startswith("BEGIN") else None)
+    with full_disk(free=1024):
+        with pytest.raises(StoreError, match="cannot save 1 bans"):
+            store.save([ban()], now=1000)
+        for tick in range(1, 1000):
+            store.save(positions={"/var/log/auth.log": HERE}, now=1000 + tick / 2)
+        # at 0, 1, 3, 7, 15, 31, 63, and then every 60 seconds
+        assert len(tried) == 7 + (499 - 63) // 60
+        problem = store.problem
+        assert problem is not None
+        assert (problem.severity, bool(problem.remedy)) == ("error", True)
+        assert "1 bans and 1 positions are not saved" in problem.text
+    store.save(now=1499.9)
+    assert store.pending == 2
+    store.save(now=1560)
+    assert (store.pending, store.problems) == (0, [])
+    store.close()
+
+
+def test_another_trouble_is_told_again(path: Path) -> None:
+    store = Store.open(path, now=0.0)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="locked"):
+        store.save([ban()], now=1000)
+    other.close()
+    with full_disk(free=1024), pytest.raises(StoreError, match=r"full|I/O"):
+        store.save(now=1001)
+    store.close()
+
+
+def test_a_clock_that_was_set_back_does_not_put_off_the_next_attempt(path: Path) -> None:
+    store = Store.open(path, now=0.0)
+    with full_disk(free=1024), pytest.raises(StoreError):
+        store.save([ban()], now=9000)
+    store.save(now=100)
+    assert store.pending == 0
+    store.close()
+
+
+def test_a_stop_in_trouble_tries_once_more_and_says_what_is_lost(path: Path) -> None:
+    store = Store.open(path, now=0.0)
+    with full_disk(free=1024):
+        with pytest.raises(StoreError):
+            store.save([ban()], now=100)
+        with pytest.raises(StoreError, match="cannot save 1 bans"):
+            store.close()
+
+
+def test_a_later_version_found_on_the_way_back_to_the_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "banish.sqlite3"
+    path.parent.write_text("")
+    store = Store.open(path, now=0.0)
+    path.parent.unlink()
+    path.parent.mkdir()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StoreError, match="version 99"):
+        store.save([ban()], now=100)
+    with pytest.raises(StoreError, match="version 99"):
+        store.close()
 
 
 SAVER = """

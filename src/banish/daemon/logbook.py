@@ -3,20 +3,19 @@ jails and dashboards read it::
 
     2026-11-22 12:50:53,556 fail2ban.actions        [16397]: NOTICE  [sshd] Ban 198.51.100.7
 
-Targets are those of fail2ban.conf(5) ``logtarget``: a file, ``STDOUT``, ``STDERR`` or ``SYSLOG``. Nothing that comes out of a
-log line can start a line of its own here: control characters are written as escapes.
+Where it goes is the business of `logtarget`. The law: nothing that comes out of a log line can start a line of its own here, or
+make one look like another (control characters and those that turn the direction of writing are written as escapes); and saying
+something never raises, whatever becomes of the log.
 """
 
 from __future__ import annotations
 
 import logging
-import logging.handlers
 import re
-import sys
 import time
 import traceback
-from pathlib import Path
 
+from banish.daemon import logtarget
 from banish.decisions.ledger import Entry
 from banish.errors import ConfigError, Problem
 from banish.model import Decision, Failure, Ignored, Notice
@@ -32,9 +31,8 @@ LEVELS = {
     "TRACEDEBUG": 7,
     "HEAVYDEBUG": 5,
 }
-_FORMAT = "%(asctime)s %(name)-24s[%(process)d]: %(levelname)-7s %(message)s"
-_SYSLOG_FORMAT = "%(name)s[%(process)d]: %(levelname)s %(message)s"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""C0, C1, line and paragraph separator, and what turns the direction of writing (https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters)."""
 
 
 class Logbook:
@@ -46,33 +44,44 @@ class Logbook:
         self._root = logging.getLogger("fail2ban")
         self._root.propagate = False
         self._target = ""
+        self._handler: logtarget.Handler | None = None
+
+    @property
+    def trouble(self) -> Problem | None:
+        """What keeps the log from being written where it belongs, at this moment; None when all is well.
+
+        It was said on stderr once, and goes when writing works again.
+        """
+        return self._handler.trouble if self._handler is not None else None
 
     def configure(self, target: str, level: str) -> None:
         """Write to *target* from *level* on. Raises ConfigError when either cannot be used; the former target then stays."""
         if level.upper() not in LEVELS:
             raise ConfigError(Problem("unknown level", f"one of {', '.join(LEVELS)}", option="loglevel", value=level))
-        if target != self._target:
+        if self._handler is None or target != self._target:
             handler = _handler(target)
             self.close()
             self._root.addHandler(handler)
-            self._target = target
+            self._handler, self._target = handler, target
         self._root.setLevel(LEVELS[level.upper()])
 
     def reopen(self) -> None:
-        """Close and open the log file again, as after logrotate moved it; other targets have nothing to reopen."""
-        for handler in self._root.handlers:
-            if isinstance(handler, logging.FileHandler):
-                handler.close()  # it opens again with the next record
+        """Open the log file again, as after logrotate moved it; other targets have nothing to reopen.
+
+        Never raises: when it cannot be opened, the former file stays in use, `trouble` says so, and it is tried again later.
+        """
+        if self._handler is not None:
+            self._handler.reopen()
 
     def close(self) -> None:
         """Let go of the target."""
         for handler in list(self._root.handlers):
             self._root.removeHandler(handler)
             handler.close()
-        self._target = ""
+        self._handler, self._target = None, ""
 
     def say(self, logger: str, level: str, text: str) -> None:
-        """Write one line; *logger* without its ``fail2ban.``."""
+        """Write one line; *logger* without its ``fail2ban.``. Never raises: see `trouble`."""
         number = LEVELS[level]
         if self._root.isEnabledFor(number):
             logging.getLogger(f"fail2ban.{logger}").log(number, "%s", _CONTROL.sub(_escape, text))
@@ -120,25 +129,15 @@ class Logbook:
         self.say("actions", "NOTICE", f"[{decision.jail}] {'Repeal Ban' if repealed else 'Unban'} {decision.id}")
 
 
-def _handler(target: str) -> logging.Handler:
-    handler: logging.Handler
+def _handler(target: str) -> logtarget.Handler:
+    parsed = logtarget.parse(target)
     try:
-        if target.upper() == "STDOUT":
-            handler = logging.StreamHandler(sys.stdout)
-        elif target.upper() == "STDERR":
-            handler = logging.StreamHandler(sys.stderr)
-        elif target.upper() == "SYSLOG":
-            handler = logging.handlers.SysLogHandler("/dev/log", logging.handlers.SysLogHandler.LOG_DAEMON)
-        else:
-            Path(target).parent.mkdir(parents=True, exist_ok=True)
-            handler = logging.FileHandler(target, encoding="utf-8", errors="backslashreplace")
+        return logtarget.open_target(parsed)
     except OSError as error:
-        remedy = "name a writable file, STDOUT, STDERR or SYSLOG"
+        remedy = f"name a writable file, or one of {', '.join(logtarget.WORDS)}"
         raise ConfigError(
             Problem(f"cannot write the log there: {error.strerror}", remedy, option="logtarget", value=target)
         ) from error
-    handler.setFormatter(logging.Formatter(_SYSLOG_FORMAT if target.upper() == "SYSLOG" else _FORMAT))
-    return handler
 
 
 def _local(at: float) -> str:

@@ -5,7 +5,9 @@ the lines before them are one transaction: after a crash, a power cut or kill -9
 lines after it are simply read again. So no ban is lost and no line is counted twice.
 
 The law: a bad state never stops the daemon. A file that is damaged is moved aside and a new one begun (`Store.problem` says so);
-what cannot be written now (full disk, read-only file system) stays in memory and goes with the next `Store.save` that succeeds.
+what cannot be written now (full disk, read-only file system, no permission, a lock that another program holds) stays in memory and
+goes with the next `Store.save` that succeeds. Only two things are refused: a database that is not ours or of a later version, and
+a state directory that another banishd uses.
 
 ``synchronous=NORMAL`` may lose the last commits on a power cut, but never tears one apart (https://sqlite.org/wal.html).
 Nothing here is thread-safe; calls may come from different threads, but only one at a time.
@@ -22,7 +24,7 @@ from typing import Literal, TypeVar
 
 from banish.errors import Origin, Problem, StoreError
 from banish.model import Decision, Position
-from banish.store import file, rows
+from banish.store import file, lock, rows
 from banish.store.rows import Key
 
 PENDING = 100_000
@@ -41,6 +43,9 @@ _STANDING = f"{file.ALL_BANS} WHERE expires_at > ? OR expires_at IS NULL ORDER B
 _PURGE = """
     DELETE FROM bans WHERE (jail, id) IN (SELECT jail, id FROM bans WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"""
 
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"""Seconds between attempts to write while that fails: doubled each time, from the first to the longest."""
+
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
@@ -48,9 +53,7 @@ _V = TypeVar("_V")
 class Store:
     """One open database. Make it with `Store.open`.
 
-    problem
-        What a person should know about: a damaged file that was moved aside, or unwritten bans that had to be dropped. None while
-        there is nothing to tell.
+    While it cannot be written, `problem` says so and `pending` is not 0; see `save`.
     """
 
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
@@ -59,36 +62,58 @@ class Store:
         self._bans: dict[Key, Decision | float] = {}
         """Not yet written: a ban, or when it was ended."""
         self._positions: dict[str, Position | None] = {}
-        self.problem: Problem | None = None
-        self._unwritable: Problem | None = None
-        """Set while the connection is to a copy in memory, because the file cannot be written."""
+        self._dropped = 0
+        self._found: Problem | None = None
+        """What was wrong with the file when it was opened."""
+        self._stand_in: Literal["copy", "nothing"] | None = None
+        """What the connection is to while the file cannot be opened: a copy of it in memory, or an empty database there."""
+        self._lock: lock.Lock | None = None
+        self._trouble: Exception | None = None
+        """Why the last attempt to write failed."""
+        self._failed_at = 0.0
+        self._pause = 0.0
 
     @classmethod
     def open(cls, path: Path | Literal[":memory:"], now: float) -> Store:
         """Open the database at *path*, made with its directory (0700, the file 0600) when there is none.
 
         A damaged file is moved to ``PATH.corrupt-TIME`` (TIME is *now*, in UTC) and a new one is begun; `problem` says so.
-        A file that can be read but not written (full disk, read-only file system) is read; every `save` fails until it can be
-        written again. Raises StoreError when the file can be neither read nor made, or was written by a later version.
+        A file that can be read but not written (full disk, read-only file system) is read, and one that can be neither read nor
+        made counts as empty; `problem` says that too, and `save` returns to the file as soon as it can be opened.
+
+        The directory is locked for this process until `close` (see `lock`). Raises StoreError when another process holds it,
+        or when the file was written by a later version or another program.
         """
         if not isinstance(path, Path):
             connection = file.connect(path)
             file.migrate(connection, path)
             return cls(connection, path)
+        held = None
         try:
-            return cls._open_file(path, now)
-        except (OSError, sqlite3.Error, file.DamagedError) as error:
             try:
-                connection = file.copy(path)
-            except (OSError, sqlite3.Error, file.DamagedError):
-                raise StoreError(f"{path}: cannot open the database: {error} ({file.remedy(error)})") from error
-            store = cls(connection, str(path))
-            store.problem = store._unwritable = Problem(
-                f"the database can be read but not written: {error}; what happens now is kept in memory until it works again",
-                remedy=file.remedy(error),
-                origin=Origin(str(path)),
-            )
-            return store
+                held = lock.hold(path.parent)
+                store = cls._open_file(path, now)
+            except (OSError, sqlite3.Error, file.DamagedError) as error:
+                store = cls._without_file(path, error, now)
+        except BaseException:
+            _release(held)
+            raise
+        store._lock = held
+        return store
+
+    @classmethod
+    def _without_file(cls, path: Path, error: Exception, now: float) -> Store:
+        if file.is_foreign(error):
+            raise StoreError(f"{path}: cannot open the database: {error} ({file.remedy(error)})") from error
+        stand_in: Literal["copy", "nothing"] = "copy"
+        try:
+            connection = file.copy(path)
+        except (OSError, sqlite3.Error, file.DamagedError):
+            stand_in, connection = "nothing", file.nothing(path)
+        store = cls(connection, str(path))
+        store._stand_in = stand_in
+        store._note(error, now)
+        return store
 
     @classmethod
     def _open_file(cls, path: Path, now: float) -> Store:
@@ -116,8 +141,43 @@ class Store:
                     severity="warning",
                 )
         store = cls(connection, str(path))
-        store.problem = problem
+        store._found = problem
+        file.hurry(connection)
         return store
+
+    @property
+    def problem(self) -> Problem | None:
+        """The first of `problems`; None while there is nothing to tell."""
+        return next(iter(self.problems), None)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What a person should know about, at this moment: that nothing can be written, that bans were dropped because of it,
+        that the file was damaged when it was opened. The first goes by itself when writing works again.
+        """
+        origin = Origin(self._name)
+        found = []
+        if self._trouble is not None:
+            what = {"copy": "can be read but not written", "nothing": "can be neither read nor written"}
+            state = what.get(self._stand_in or "", "cannot be written")
+            unsaved = f"{len(self._bans)} bans and {len(self._positions)} positions are not saved"
+            found.append(
+                Problem(
+                    f"the database {state}: {self._trouble}; {unsaved}, and "
+                    "new bans do not survive a restart until it works again",
+                    remedy=file.remedy(self._trouble),
+                    origin=origin,
+                )
+            )
+        if self._dropped:
+            found.append(
+                Problem(
+                    f"{self._dropped} bans could not be written and were dropped from memory, the oldest first",
+                    remedy="they stand until the next restart, and are not restored after it",
+                    origin=origin,
+                )
+            )
+        return found if self._found is None else [*found, self._found]
 
     def save(
         self,
@@ -133,8 +193,9 @@ class Store:
         as later than *bans* of the same call. A ban of the same jail and id replaces the row (that is how a ban is prolonged).
         A position of None forgets its source.
 
-        Raises StoreError when nothing could be written; then all of it is kept for the next call, and nothing is lost by
-        carrying on.
+        What cannot be written is kept for the next call, and nothing is lost by carrying on. Raises StoreError when that
+        begins, and when it fails for another reason than the last time; as long as it lasts it is tried again after 1, 2, 4 and
+        at last every 60 seconds, calls before that only take note, and `problem` tells it.
         """
         for ban in bans:
             _put(self._bans, (ban.jail, ban.id), ban)
@@ -142,20 +203,15 @@ class Store:
             self._end(key, now)
         for source, position in (positions or {}).items():
             _put(self._positions, source, position)
-        if not (self._bans or self._positions):
+        if not self.pending:
             return
-        try:
-            if self._unwritable:
-                self._reopen()
-            self._write()
-        except (sqlite3.Error, file.DamagedError) as error:
+        if self._trouble is not None and 0 <= now - self._failed_at < self._pause:
             self._bound()
-            raise StoreError(
-                f"{self._name}: cannot save {len(self._bans)} bans and {len(self._positions)} positions: {error} "
-                f"({file.remedy(error)}; they are kept in memory until it works again)"
-            ) from error
-        self._bans.clear()
-        self._positions.clear()
+            return
+        known = self._trouble
+        error = self._attempt(now)
+        if error is not None and str(error) != str(known):
+            raise self._unsaved(error) from error
 
     @property
     def pending(self) -> int:
@@ -201,9 +257,12 @@ class Store:
     def close(self) -> None:
         """Try once more to write what waits, and close. Raises StoreError when something stayed unwritten."""
         try:
-            self.save(now=0.0)
+            error = self._attempt(0.0) if self.pending else None
+            if error is not None:
+                raise self._unsaved(error) from error
         finally:
             self._connection.close()
+            _release(self._lock)
 
     def _end(self, key: Key, now: float) -> None:
         waiting = self._bans.get(key)
@@ -213,29 +272,49 @@ class Store:
         elif waiting is None:
             _put(self._bans, key, now)
 
+    def _attempt(self, now: float) -> Exception | None:
+        """Write what waits; return what stood in the way."""
+        try:
+            if self._stand_in:
+                self._reopen()
+            self._write()
+        except (OSError, sqlite3.Error, file.DamagedError, StoreError) as error:
+            self._bound()
+            self._note(error, now)
+            return error
+        self._bans.clear()
+        self._positions.clear()
+        self._trouble, self._pause = None, 0.0
+        return None
+
+    def _note(self, error: Exception, now: float) -> None:
+        self._trouble, self._failed_at = error, now
+        self._pause = min(self._pause * 2, LONGEST_PAUSE) or FIRST_PAUSE
+
+    def _unsaved(self, error: Exception) -> StoreError:
+        return StoreError(
+            f"{self._name}: cannot save {len(self._bans)} bans and {len(self._positions)} positions: {error} "
+            f"({file.remedy(error)}; they are kept in memory until it works again)"
+        )
+
     def _bound(self) -> None:
-        dropped = 0
         while len(self._bans) > PENDING:
             del self._bans[next(iter(self._bans))]
-            dropped += 1
+            self._dropped += 1
         while len(self._positions) > PENDING:
             del self._positions[next(iter(self._positions))]
-        if dropped:
-            self.problem = Problem(
-                f"{dropped} bans could not be written and were dropped from memory, the oldest first",
-                remedy="they stand until the next restart, and are not restored after it",
-                origin=Origin(self._name),
-            )
 
     def _reopen(self) -> None:
         """Leave the copy for the file itself, or raise what still stands in the way."""
-        connection = file.connect(self._name)
+        path = Path(self._name)
+        if self._lock is None:
+            self._lock = lock.hold(path.parent)
+        file.make(path)
+        connection = file.connect(self._name, file.RUNNING)
         file.migrate(connection, self._name)
         self._connection.close()
         self._connection = connection
-        if self.problem is self._unwritable:
-            self.problem = None
-        self._unwritable = None
+        self._stand_in = None
 
     def _write(self) -> None:
         write = self._connection
@@ -265,6 +344,11 @@ class Store:
             return self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise StoreError(f"{self._name}: cannot read the database: {error} ({file.remedy(error)})") from error
+
+
+def _release(held: lock.Lock | None) -> None:
+    if held is not None:
+        held.release()
 
 
 def _put(table: dict[_K, _V], key: _K, value: _V) -> None:

@@ -31,13 +31,17 @@ _PRAGMAS = (
     "cache_size = -8192",
     "wal_autocheckpoint = 2000",
 )
-_BUSY = 2.0
+OPENING = 2.0
+"""Seconds that another program's transaction is waited for while the daemon comes up."""
+RUNNING = 0.05
+"""The same while it runs: nothing else happens in the meantime, and what cannot be written waits in memory."""
 
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "free some disk space",
     sqlite3.SQLITE_BUSY: "another program holds it locked: close that",
     sqlite3.SQLITE_CORRUPT: "restart banishd: it moves the file aside and begins a new one",
     sqlite3.SQLITE_NOTADB: "restart banishd: it moves the file aside and begins a new one",
+    sqlite3.SQLITE_ERROR: "it is another program's: choose another directory with --state",
     sqlite3.SQLITE_IOERR: "check the disk and its file system",
 }
 
@@ -46,9 +50,12 @@ class DamagedError(Exception):
     """The file is not a database, or one that is torn or lacks its tables."""
 
 
-def connect(name: str) -> sqlite3.Connection:
-    """Return a connection to a sound database, perhaps an empty one; DamagedError when it is not sound."""
-    connection = sqlite3.connect(name, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+def connect(name: str, patience: float = OPENING) -> sqlite3.Connection:
+    """Return a connection to a sound database, perhaps an empty one; DamagedError when it is not sound.
+
+    *patience* is how many seconds it waits for another program's transaction, until `hurry` is called.
+    """
+    connection = sqlite3.connect(name, timeout=patience, isolation_level=None, check_same_thread=False)
     try:
         connection.text_factory = rows.untext
         for pragma in _PRAGMAS:
@@ -63,6 +70,11 @@ def connect(name: str) -> sqlite3.Connection:
         connection.close()
         raise DamagedError(" ".join(str(verdict).split()))
     return connection
+
+
+def hurry(connection: sqlite3.Connection) -> None:
+    """From now on, wait `RUNNING` seconds at most."""
+    connection.execute(f"PRAGMA busy_timeout = {round(RUNNING * 1000)}")
 
 
 def copy(path: Path) -> sqlite3.Connection:
@@ -82,6 +94,14 @@ def copy(path: Path) -> sqlite3.Connection:
     if verdict != "ok":
         connection.close()
         raise DamagedError(str(verdict))
+    migrate(connection, str(path))
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def nothing(path: Path) -> sqlite3.Connection:
+    """Return an empty database in memory, which refuses to be written, in place of the file."""
+    connection = connect(":memory:")
     migrate(connection, str(path))
     connection.execute("PRAGMA query_only = ON")
     return connection
@@ -140,6 +160,11 @@ def move_aside(path: Path, now: float) -> Path:
 def _code(error: BaseException) -> int:
     """The primary result code (https://sqlite.org/rescode.html); 0 where there is none."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def is_foreign(error: BaseException) -> bool:
+    """True when a sound database has other tables than ours: it is somebody else's."""
+    return _code(error) == sqlite3.SQLITE_ERROR
 
 
 def remedy(error: BaseException) -> str:

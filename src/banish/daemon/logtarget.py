@@ -1,0 +1,353 @@
+"""Where the log goes: ``logtarget`` of fail2ban.conf(5) on one side, a `logging.Handler` on the other.
+
+::
+
+    target  = word [ "[" option { "," option } "]" ] | path [ "[" ... "]" ]
+    word    = STDOUT | STDERR | SYSOUT | SYSLOG | SYSTEMD-JOURNAL       in any case
+    path    = whatever has a "/" in it
+    option  = datetime=on|off | padding=on|off | format="..." | facility=daemon     (the last for SYSLOG and SYSTEMD-JOURNAL)
+
+``SYSOUT`` is STDOUT without the time, for those who write their own. ``SYSTEMD-JOURNAL`` speaks the journal's own protocol
+(https://systemd.io/JOURNAL_NATIVE_PROTOCOL/), or syslog where there is no journal. *format* is that of Python's logging.
+
+The law: writing never raises and never prints a traceback. A line that cannot be written is lost, is counted, and is told: once
+on stderr, and in `Handler.trouble` for as long as it lasts.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import logging
+import logging.handlers
+import os
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from banish.config.grammar import parse_actions
+from banish.config.text import BUILT_IN, Text
+from banish.errors import ConfigError, Problem
+
+WORDS = ("STDOUT", "STDERR", "SYSOUT", "SYSLOG", "SYSTEMD-JOURNAL")
+DEV_LOG = "/dev/log"
+JOURNAL = "/run/systemd/journal/socket"
+RETRY = 5.0
+"""Seconds between attempts to open a log file that could not be opened again."""
+SAY_AGAIN = 60.0
+"""Seconds between two times that the same trouble is said on stderr."""
+
+_LONGEST = 8192
+"""Bytes of one message to syslog or the journal; rsyslog's own limit, and what fits into a datagram everywhere."""
+_PATIENCE = 0.5
+"""Seconds that a busy syslog is waited for; once that was in vain, it is not waited for until it works again."""
+_SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+_FACILITIES = logging.handlers.SysLogHandler.facility_names
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A parsed ``logtarget``: *name* is one of `WORDS` or a path."""
+
+    name: str
+    datetime: bool = True
+    padding: bool = True
+    format: str = ""
+    facility: int = logging.handlers.SysLogHandler.LOG_DAEMON
+
+
+def parse(text: str) -> Target:
+    """Return the target that *text* means. Raises ConfigError, which names the option, its value and the remedy."""
+    options: dict[str, str] = {}
+    name = text.strip()
+    if name.endswith("]"):
+        try:
+            calls = parse_actions(Text.at(name, BUILT_IN))
+        except ConfigError as error:
+            raise ConfigError(replace(error.problem, option="logtarget", value=text, origin=None)) from error
+        if len(calls) != 1:
+            raise _error("is not one target", 'write SYSLOG[facility=daemon], or STDOUT[format="..."]', text)
+        name, options = calls[0].name, {key: value.text.strip() for key, value in calls[0].options.items()}
+    if name.upper() in WORDS:
+        name = name.upper()
+    elif "/" not in name or "\0" in name:
+        near = difflib.get_close_matches(name.upper(), WORDS, n=1)
+        guess = f"did you mean {near[0]}? " if near else ""
+        raise _error("is no log target", f"{guess}one of {', '.join(WORDS)}, or a path: /var/log/banish.log", text)
+    distant = name in ("SYSLOG", "SYSTEMD-JOURNAL")
+    known = ("datetime", "padding", "format", *(("facility",) if distant else ()))
+    for key in options:
+        if key not in known:
+            raise _error(f"{name} has no option {key}", f"it has {', '.join(known)}", text)
+    return Target(
+        name,
+        _switch(options, "datetime", text, default=name != "SYSOUT" and not distant),
+        _switch(options, "padding", text, default=not distant),
+        _format(options.get("format", ""), text),
+        _facility(options.get("facility", "daemon"), text),
+    )
+
+
+def open_target(target: Target) -> Handler:
+    """Return a handler that writes to *target*. Raises OSError when that cannot be had."""
+    if target.name in ("STDOUT", "SYSOUT"):
+        return Descriptor(target, 1)
+    if target.name == "STDERR":
+        return Descriptor(target, 2)
+    if target.name == "SYSTEMD-JOURNAL" and os.path.exists(JOURNAL):
+        return Journal(target, JOURNAL)
+    if target.name in ("SYSLOG", "SYSTEMD-JOURNAL"):
+        return Syslog(target, DEV_LOG)
+    return File(target)
+
+
+class Handler(logging.Handler):
+    """Writes records to one target; `write` of the subclass raises OSError, nothing else does.
+
+    trouble
+        What keeps lines from being written where they belong, at this moment; None when all is well.
+    """
+
+    def __init__(self, target: Target) -> None:
+        super().__init__()
+        self.target = target
+        self.trouble: Problem | None = None
+        self.setFormatter(logging.Formatter(target.format or self.default_format(target)))
+        self._lost = 0
+        self._said, self._said_at = "", 0.0
+
+    def default_format(self, target: Target) -> str:
+        """Return the format when the target gives none."""
+        line = "%(name)-24s[%(process)d]: %(levelname)-7s %(message)s"
+        if not target.padding:
+            line = "%(name)s[%(process)d]: %(levelname)s %(message)s"
+        return f"%(asctime)s {line}" if target.datetime else line
+
+    def write(self, record: logging.LogRecord, line: str) -> None:
+        """Write *line*, the finished text of *record*."""
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    def reopen(self) -> None:
+        """Open the target again, where that means something."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write *record*; what stands in the way becomes `trouble`."""
+        try:
+            self.write(record, self.format(record))
+        except Exception as error:  # noqa: BLE001 - a log that breaks must not break what it tells of
+            self._lost += 1
+            if self.trouble is None:
+                self.fail(
+                    f"the log cannot be written: {_reason(error)}",
+                    "free some disk space, or name a log target that works",
+                )
+        else:
+            self.works()
+            if self._lost:
+                self._tell_lost()
+
+    def _tell_lost(self) -> None:
+        """Say in the log how much is missing; when that fails, it is said after the next line."""
+        text = f"{self._lost} lines before the last one could not be written: {self._said}"
+        told = logging.LogRecord("fail2ban.server", logging.WARNING, "", 0, text, None, None)
+        with suppress(OSError):
+            self.write(told, self.format(told))
+            self._lost = 0
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Not used: `emit` deals with every error itself."""
+
+    def works(self) -> None:
+        """Note that a line was written."""
+        self.trouble = None
+
+    def fail(self, text: str, remedy: str) -> None:
+        """Remember what is wrong, and say it on stderr; once a minute is enough when it comes and goes."""
+        problem = Problem(text, remedy, option="logtarget", value=self.target.name)
+        known, self.trouble = self.trouble, problem
+        now = time.monotonic()
+        repeated = self._said == text and now - self._said_at < SAY_AGAIN
+        self._said = text
+        if known != problem and not repeated:
+            self._said_at = now
+            with suppress(OSError):
+                os.write(2, f"banishd: {problem}\n".encode("utf-8", "backslashreplace"))
+
+
+class Descriptor(Handler):
+    """Writes lines to an open file descriptor, unbuffered: what was said is there, and a failed line does not come later."""
+
+    def __init__(self, target: Target, descriptor: int) -> None:
+        os.fstat(descriptor)  # says now whether it is closed
+        super().__init__(target)
+        self.descriptor = descriptor
+        self._torn = False
+        """The last line was written in part, as by a disk that became full."""
+
+    def write(self, record: logging.LogRecord, line: str) -> None:
+        rest = memoryview(("\n" * self._torn + line + "\n").encode("utf-8", "backslashreplace"))
+        while rest:
+            written = os.write(self.descriptor, rest)
+            rest = rest[written:]
+            self._torn = bool(rest)
+
+
+class File(Descriptor):
+    """Writes to the file that the target names, made with its directory when there is none."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target, _open(target.name))
+        self._retry_at: float | None = None
+        """When to open the file again (monotonic); None while the open file is the named one."""
+
+    def reopen(self) -> None:
+        """Open the file again, as after logrotate moved it. When that fails, the former file stays in use, and it is retried."""
+        try:
+            descriptor = _open(self.target.name)
+        except OSError as error:
+            self._retry_at = time.monotonic() + RETRY
+            self.fail(
+                f"the log file cannot be opened again: {_reason(error)}; lines go on into the former one",
+                "make its directory writable, or name another file",
+            )
+            return
+        former, self.descriptor = self.descriptor, descriptor
+        self._torn, self._retry_at, self.trouble = False, None, None
+        with suppress(OSError):
+            os.close(former)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._retry_at is not None and time.monotonic() >= self._retry_at:
+            self.reopen()
+        super().emit(record)
+
+    def works(self) -> None:
+        if self._retry_at is None:
+            super().works()
+
+    def close(self) -> None:
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            with suppress(OSError):
+                os.close(descriptor)
+        super().close()
+
+
+class Syslog(Handler):
+    """Sends messages to a syslog daemon's socket, and connects again when that has gone."""
+
+    def __init__(self, target: Target, address: str) -> None:
+        super().__init__(target)
+        self._address = address
+        self._stream = False
+        self._socket: socket.socket | None = self._connect()
+
+    def write(self, record: logging.LogRecord, line: str) -> None:
+        message = self.message(record, line.encode("utf-8", "backslashreplace")[:_LONGEST])
+        if self._socket is not None:
+            try:
+                self._send(self._socket, message)
+                return
+            except (TimeoutError, BlockingIOError):
+                raise
+            except OSError:
+                self.close_socket()
+        self._socket = self._connect()
+        self._send(self._socket, message)
+
+    def message(self, record: logging.LogRecord, line: bytes) -> bytes:
+        """Return what goes over the socket."""
+        return b"<%d>%s" % (self.target.facility << 3 | _severity(record.levelno), line)
+
+    def close_socket(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def close(self) -> None:
+        self.close_socket()
+        super().close()
+
+    def _send(self, connected: socket.socket, message: bytes) -> None:
+        connected.settimeout(0.0 if self.trouble else _PATIENCE)
+        connected.sendall(message + b"\0" if self._stream else message)
+
+    def _connect(self) -> socket.socket:
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            connecting = socket.socket(socket.AF_UNIX, kind)
+            try:
+                connecting.settimeout(_PATIENCE)
+                connecting.connect(self._address)
+            except OSError as error:
+                connecting.close()
+                if error.errno != errno.EPROTOTYPE or kind == socket.SOCK_STREAM:
+                    raise
+            else:
+                self._stream = kind == socket.SOCK_STREAM
+                return connecting
+        raise OSError(errno.EPROTOTYPE, os.strerror(errno.EPROTOTYPE))
+
+
+class Journal(Syslog):
+    """Sends messages to the journal, which shows them as it shows those that come through syslog."""
+
+    def default_format(self, target: Target) -> str:
+        """Return the format without name and process, which are fields of their own."""
+        line = "%(levelname)-7s %(message)s" if target.padding else "%(levelname)s %(message)s"
+        return f"%(asctime)s {line}" if target.datetime else line
+
+    def message(self, record: logging.LogRecord, line: bytes) -> bytes:
+        fields = {
+            "PRIORITY": _severity(record.levelno),
+            "SYSLOG_FACILITY": self.target.facility,
+            "SYSLOG_IDENTIFIER": record.name,
+            "SYSLOG_PID": record.process,
+        }
+        head = "".join(f"{name}={value}\n" for name, value in fields.items()).encode()
+        return head + b"MESSAGE=" + line.replace(b"\n", b" ") + b"\n"
+
+
+def _open(name: str) -> int:
+    # Without O_NONBLOCK a named pipe that nobody reads would stop the daemon here; files do not know the difference.
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    return os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+
+
+def _severity(level: int) -> int:
+    """The severity of RFC 5424, section 6.2.1, for a level of ours."""
+    return next((severity for least, severity in ((50, 2), (40, 3), (30, 4), (25, 5), (20, 6)) if level >= least), 7)
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+
+
+def _switch(options: dict[str, str], key: str, text: str, *, default: bool) -> bool:
+    word = options.get(key, "").lower()
+    if key in options and word not in _SWITCH:
+        raise _error(f"{key}={word} is neither on nor off", f"write {key}=on or {key}=off", text)
+    return _SWITCH.get(word, default)
+
+
+def _format(format_: str, text: str) -> str:
+    if format_:
+        try:
+            record = logging.LogRecord("fail2ban", logging.INFO, "", 0, "", None, None)
+            logging.Formatter(format_).format(record)
+        except (ValueError, TypeError, KeyError) as error:
+            remedy = 'for example format="%(asctime)s %(levelname)s %(message)s"'
+            raise _error(f"the format cannot be used: {error}", remedy, text) from error
+    return format_
+
+
+def _facility(word: str, text: str) -> int:
+    name = word.lower().removeprefix("log_")
+    if name not in _FACILITIES:
+        raise _error(f"there is no facility {word}", f"one of {', '.join(sorted(_FACILITIES))}", text)
+    return _FACILITIES[name]
+
+
+def _error(what: str, remedy: str, text: str) -> ConfigError:
+    return ConfigError(Problem(what, remedy, option="logtarget", value=text))

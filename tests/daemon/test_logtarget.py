@@ -1,0 +1,204 @@
+"""Where the log goes, and that writing it never does harm."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from banish.daemon import logtarget
+from banish.daemon.logbook import Logbook
+from banish.errors import ConfigError
+
+
+@pytest.fixture
+def logbook() -> Iterator[Logbook]:
+    logbook = Logbook()
+    yield logbook
+    logbook.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("STDOUT", r"\d{4}-\d\d-\d\d \S+ fail2ban\.actions        \[\d+\]: NOTICE  \[sshd\] Ban"),
+        ("stdout[datetime=off]", r"fail2ban\.actions        \[\d+\]: NOTICE  \[sshd\] Ban"),
+        ("SYSOUT", r"fail2ban\.actions        \[\d+\]: NOTICE  \[sshd\] Ban"),
+        ("SYSOUT[padding=off, datetime=on]", r"\d{4}-\S+ \S+ fail2ban\.actions\[\d+\]: NOTICE \[sshd\] Ban"),
+        ('STDOUT[format="%(levelname)s: %(message)s"]', r"NOTICE: \[sshd\] Ban"),
+    ],
+)
+def test_lines_on_stdout(logbook: Logbook, text: str, said: str, capfd: pytest.CaptureFixture[str]) -> None:
+    logbook.configure(text, "INFO")
+    logbook.say("actions", "NOTICE", "[sshd] Ban")
+    assert re.fullmatch(said + "\n", capfd.readouterr().out)
+
+
+def test_lines_on_stderr(logbook: Logbook, capfd: pytest.CaptureFixture[str]) -> None:
+    logbook.configure("STDERR[padding=off]", "INFO")
+    logbook.say("actions", "NOTICE", "[sshd] Ban")
+    assert capfd.readouterr().err.endswith(": NOTICE [sshd] Ban\n")
+
+
+def test_a_path_may_have_options_and_may_be_relative(
+    logbook: Logbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    logbook.configure("log/banish.log[datetime=off]", "INFO")
+    logbook.say("actions", "NOTICE", "[sshd] Ban")
+    assert (tmp_path / "log" / "banish.log").read_text().startswith("fail2ban.actions ")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("STOUT", "did you mean STDOUT"),
+        ("banish.log", "or a path: /var/log/banish.log"),
+        ("", "is no log target"),
+        ("/var/log/x\0", "is no log target"),
+        ("SYSLOG[facility=kitchen]", "there is no facility kitchen .*daemon"),
+        ("SYSLOG[colour=red]", "SYSLOG has no option colour .*facility"),
+        ("STDOUT[facility=daemon]", "STDOUT has no option facility"),
+        ("STDOUT[datetime=perhaps]", "neither on nor off"),
+        ('STDOUT[format="%(colour)s"]', "the format cannot be used"),
+        ('STDOUT[format="no field"]', "the format cannot be used"),
+        ("STDOUT[padding", "is no log target"),
+        ("STDOUT[padding]", "key=value is expected"),
+        ("STDOUT SYSLOG[padding=on]", "is not one target"),
+    ],
+)
+def test_what_is_no_target_is_told_and_makes_no_file(
+    logbook: Logbook, text: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=told) as caught:
+        logbook.configure(text, "INFO")
+    assert (caught.value.problem.option, caught.value.problem.value) == ("logtarget", text)
+    assert caught.value.problem.remedy
+    assert list(tmp_path.iterdir()) == []
+
+
+@settings(max_examples=60)
+@given(st.text(alphabet="SYLOGTDU/[]=,\"' \nfacility%(s)", max_size=30))
+def test_any_text_is_a_target_or_a_configuration_error(text: str) -> None:
+    with suppress(ConfigError):
+        target = logtarget.parse(text)
+        assert target.name in logtarget.WORDS or "/" in target.name
+
+
+def listen(path: Path) -> socket.socket:
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listening.bind(str(path))
+    listening.settimeout(5)
+    return listening
+
+
+def test_syslog_comes_back_after_its_restart(
+    logbook: Logbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log"
+    monkeypatch.setattr(logtarget, "DEV_LOG", str(path))
+    with listen(path) as syslog:
+        logbook.configure("SYSLOG[facility=local0]", "INFO")
+        logbook.say("actions", "NOTICE", "[sshd] Ban 192.0.2.7")
+        said = f"<{16 << 3 | 5}>fail2ban.actions[{os.getpid()}]: NOTICE [sshd] Ban 192.0.2.7"
+        assert syslog.recv(9999).decode() == said
+    path.unlink()
+    logbook.say("actions", "INFO", "lost")
+    logbook.say("actions", "INFO", "lost")
+    assert "the log cannot be written" in str(logbook.trouble)
+    err = capfd.readouterr().err
+    assert (err.count("the log cannot be written"), "Traceback" in err) == (1, False)
+    with listen(path) as syslog:
+        logbook.say("actions", "INFO", "again")
+        assert syslog.recv(9999).endswith(b"INFO again")
+        assert b"WARNING 2 lines before the last one could not be written" in syslog.recv(9999)
+    assert logbook.trouble is None
+
+
+def test_a_syslog_that_does_not_read_holds_nothing_up_for_long(
+    logbook: Logbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logtarget, "DEV_LOG", str(tmp_path / "log"))
+    monkeypatch.setattr(logtarget, "_PATIENCE", 0.01)
+    with listen(tmp_path / "log") as syslog:
+        logbook.configure("SYSLOG", "INFO")
+        for _ in range(3000):
+            logbook.say("actions", "INFO", "x")
+            if logbook.trouble is not None:
+                break
+        assert "the log cannot be written" in str(logbook.trouble)
+        syslog.recv(9999)
+        logbook.say("actions", "INFO", "x")
+        assert logbook.trouble is None
+
+
+def test_a_syslog_that_speaks_streams(logbook: Logbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logtarget, "DEV_LOG", str(tmp_path / "log"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(str(tmp_path / "log"))
+        listening.listen()
+        logbook.configure("SYSLOG", "INFO")
+        logbook.say("server", "ERROR", "first")
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.recv(9999).endswith(b": ERROR first\0")
+
+
+def test_the_journal_is_spoken_to_in_its_own_protocol(
+    logbook: Logbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logtarget, "JOURNAL", str(tmp_path / "journal"))
+    with listen(tmp_path / "journal") as journal:
+        logbook.configure("SYSTEMD-JOURNAL", "INFO")
+        logbook.say("actions", "WARNING", "[web] Ban x\nPRIORITY=0")
+        assert journal.recv(9999).decode().splitlines() == [
+            "PRIORITY=4",
+            "SYSLOG_FACILITY=3",
+            "SYSLOG_IDENTIFIER=fail2ban.actions",
+            f"SYSLOG_PID={os.getpid()}",
+            r"MESSAGE=WARNING [web] Ban x\nPRIORITY=0",
+        ]
+
+
+def test_without_a_journal_its_lines_go_to_syslog(
+    logbook: Logbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logtarget, "JOURNAL", str(tmp_path / "none"))
+    monkeypatch.setattr(logtarget, "DEV_LOG", str(tmp_path / "log"))
+    with listen(tmp_path / "log") as syslog:
+        logbook.configure("SYSTEMD-JOURNAL", "INFO")
+        logbook.say("actions", "CRITICAL", "x")
+        assert syslog.recv(9999).startswith(b"<26>fail2ban.actions[")
+
+
+def test_a_syslog_that_is_not_there_is_told_at_once(
+    logbook: Logbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logtarget, "DEV_LOG", str(tmp_path / "none"))
+    with pytest.raises(ConfigError, match="cannot write the log there: No such file"):
+        logbook.configure("SYSLOG", "INFO")
+
+
+def test_a_named_pipe_that_nobody_reads_is_told_instead_of_waited_for(logbook: Logbook, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="cannot write the log there"):
+        logbook.configure(str(tmp_path / "pipe"), "INFO")
+
+
+def test_severities_are_those_of_syslog(logbook: Logbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logtarget, "DEV_LOG", str(tmp_path / "log"))
+    with listen(tmp_path / "log") as syslog:
+        logbook.configure("SYSLOG", "DEBUG")
+        for level in ("CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"):
+            logbook.say("server", level, "x")
+        assert [syslog.recv(99)[:4] for _ in range(6)] == [b"<26>", b"<27>", b"<28>", b"<29>", b"<30>", b"<31>"]
+    assert logging.getLogger("fail2ban").propagate is False
