@@ -103,9 +103,10 @@ class Supervisor:
             raise ConfigError(Problem("no jail can run", _what_to_do(self.broken)))
         path = self._options.state / "banish.sqlite3"
         self._store = Store.open(path, time.time())
-        self.logbook.say("database", "INFO", f"Connected to persistent database '{path}'")
-        if self._store.problem is not None:
-            self.logbook.say("database", "ERROR", str(self._store.problem))
+        if not self._store.problems:
+            self.logbook.say("database", "INFO", f"Connected to persistent database '{path}'")
+        for problem in self._store.problems:
+            self.logbook.say("database", "ERROR", str(problem))
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Watch until ``stop``; *ready* is called once what earlier runs banned is blocked and commands are answered.
@@ -278,8 +279,9 @@ class Supervisor:
 
     def problems(self) -> list[Problem]:
         """Return everything that a person should mend, at this moment."""
-        unsaved = [self._store.problem] if self._store.problem is not None else []
-        return [*self._problems, *unsaved, *self._dispatch.problems(), *self._unreadable(), *self._unspared()]
+        log = [self.logbook.trouble] if self.logbook.trouble is not None else []
+        ours = [*log, *self._store.problems, *self._dispatch.problems()]
+        return [*self._problems, *ours, *self._unreadable(), *self._unspared()]
 
     def not_in_force(self) -> str:
         """Return what keeps new bans from being in force; empty when nothing does."""
