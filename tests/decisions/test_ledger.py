@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from banish import addresses
 from banish.addresses import Network
 from banish.decisions import ledger as ledger_module
-from banish.decisions.ledger import Ledger
+from banish.decisions.ledger import Ledger, Past
 from banish.model import Decision
 
 
@@ -61,7 +61,7 @@ def test_for_ever_has_no_end() -> None:
 
 def test_bans_are_counted_for_each_jail_across_runs() -> None:
     ledger = Ledger()
-    ledger.remember_count("sshd", "192.0.2.7", 4)
+    ledger.remember("sshd", "192.0.2.7", Past(4))
     assert ledger.apply(ban(), now=100).decision.ban_count == 5
     assert ledger.apply(ban(jail="postfix"), now=100).decision.ban_count == 1
 
@@ -78,7 +78,7 @@ def test_counts_are_bounded_and_the_oldest_are_forgotten_first() -> None:
     ledger_module.COUNTS, before = 3, ledger_module.COUNTS
     try:
         for number in (1, 2, 3, 1, 4):
-            ledger.remember_count("sshd", f"192.0.2.{number}", number)
+            ledger.remember("sshd", f"192.0.2.{number}", Past(number))
     finally:
         ledger_module.COUNTS = before
     assert [ledger.ban_count("sshd", f"192.0.2.{number}") for number in (1, 2, 3, 4)] == [1, 0, 3, 4]

@@ -31,6 +31,10 @@ def standing(store: Store, now: float) -> list[str]:
     return [decision.id for decision in store.standing(now)]
 
 
+def counts(store: Store) -> dict[tuple[str, str], int]:
+    return {key: past.bans for key, past in store.past().items()}
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "banish.sqlite3"
@@ -65,20 +69,20 @@ def test_a_ban_ends_when_its_time_is_up_but_its_count_stays(store: Store) -> Non
     store.save([ban(count=3)], now=100)
     assert standing(store, 699.9) == ["192.0.2.7"]
     assert standing(store, 700.0) == []
-    assert store.ban_counts() == {("sshd", "192.0.2.7"): 3}
+    assert counts(store) == {("sshd", "192.0.2.7"): 3}
 
 
 def test_an_unban_ends_the_ban_and_keeps_the_count(store: Store) -> None:
     store.save([ban(until=math.inf, count=2), ban("192.0.2.8")], now=100)
     store.save(unbans=[("sshd", "192.0.2.7"), ("sshd", "203.0.113.1")], now=150)
     assert standing(store, 151) == ["192.0.2.8"]
-    assert store.ban_counts() == {("sshd", "192.0.2.7"): 2, ("sshd", "192.0.2.8"): 1}
+    assert counts(store) == {("sshd", "192.0.2.7"): 2, ("sshd", "192.0.2.8"): 1}
 
 
 def test_an_unban_in_the_same_call_as_its_ban_is_the_later_word(store: Store) -> None:
     store.save([ban(count=2)], unbans=[("sshd", "192.0.2.7")], now=100)
     assert standing(store, 101) == []
-    assert store.ban_counts() == {("sshd", "192.0.2.7"): 2}
+    assert counts(store) == {("sshd", "192.0.2.7"): 2}
 
 
 def test_an_unban_of_an_ended_ban_does_not_lengthen_it(store: Store) -> None:
@@ -115,7 +119,7 @@ def test_purge_deletes_what_ended_long_ago_in_small_steps(store: Store) -> None:
     assert store.purge(now=1000, age=897, limit=3) == 3
     assert store.purge(now=1000, age=897, limit=3) == 1
     assert store.purge(now=1000, age=897, limit=3) == 0
-    assert set(store.ban_counts()) == {("sshd", "192.0.2.4"), ("sshd", "203.0.113.1")}
+    assert set(store.past()) == {("sshd", "192.0.2.4"), ("sshd", "203.0.113.1")}
 
 
 def test_a_damaged_file_is_moved_aside_and_a_new_one_begun(path: Path) -> None:
@@ -252,7 +256,7 @@ def test_nothing_is_lost_while_the_disk_is_full(store: Store) -> None:
     store.save(now=120)
     assert store.pending == 0
     assert sorted(standing(store, 120)) == ["192.0.2.1", "192.0.2.3"]
-    assert store.ban_counts()["sshd", "192.0.2.2"] == 4
+    assert counts(store)["sshd", "192.0.2.2"] == 4
     assert store.positions() == {"/var/log/auth.log": HERE}
 
 
@@ -355,7 +359,7 @@ def test_a_save_of_more_than_is_kept_in_memory_drops_nothing(store: Store, monke
 def test_a_closed_database_says_so_instead_of_crashing(path: Path) -> None:
     store = Store.open(path, now=0.0)
     store.close()
-    for use in (lambda: store.standing(0), store.positions, store.ban_counts, lambda: store.save([ban()], now=0)):
+    for use in (lambda: store.standing(0), store.positions, store.past, lambda: store.save([ban()], now=0)):
         with pytest.raises(StoreError):
             use()
 
@@ -367,7 +371,7 @@ from banish.model import Decision, Position
 from banish.store.database import Store
 
 store = Store.open(Path(sys.argv[1]), 0.0)
-done = len(store.ban_counts())
+done = len(store.past())
 while True:
     bans = [Decision("sshd", f"id-{n}", None, float(n), 1e12) for n in range(done, done + 7)]
     done += 7
@@ -391,5 +395,5 @@ def test_after_kill_9_bans_and_positions_agree(path: Path) -> None:
         assert store.problem is None
         saved = store.positions()["/var/log/auth.log"].offset
         assert saved >= told
-        assert len(store.ban_counts()) == len(list(store.standing(0.0))) == saved
+        assert len(store.past()) == len(list(store.standing(0.0))) == saved
         store.close()

@@ -21,6 +21,7 @@ from banish.control.server import ControlServer
 from banish.daemon.assembly import Assembly, Running, assemble
 from banish.daemon.logbook import Logbook
 from banish.daemon.pipeline import Pipeline, Subscription
+from banish.daemon.questions import Answer, Questions
 from banish.daemon.service import Service
 from banish.daemon.spared import Spared
 from banish.decisions import bantime
@@ -28,8 +29,10 @@ from banish.decisions.ledger import Ledger
 from banish.enforcement.actions import ActionSettings
 from banish.enforcement.dispatch import Dispatch
 from banish.errors import ConfigError, Problem, StoreError
+from banish.failures.ignore import CacheSettings
 from banish.jail import Jail
 from banish.lines.reader import LineReader, LineSettings
+from banish.lookups.commands import Commands
 from banish.lookups.names import Names
 from banish.model import Notice, Question
 from banish.sources.files import FileSource, FileStatus
@@ -40,8 +43,6 @@ TICK = 0.5
 """Seconds between two looks at what time has brought; the kernel itself ends a ban to the millisecond."""
 PURGE_EVERY = 3600.0
 """Seconds between two rounds of forgetting old bans."""
-QUESTIONS = 1000
-"""How many host names may wait to be resolved; an attacker chooses them, so more are not looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ class Supervisor:
         self._readers: dict[tuple[str, LineSettings], LineReader] = {}
         self._names = Names()
         self._spared = Spared(self._names)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._commands: Commands
+        self._questions: Questions
         self._stopping: asyncio.Event
         self._purge_at = 0.0
         self._reported: set[str] = set()
@@ -91,7 +93,7 @@ class Supervisor:
         self._configure_log()
         self.logbook.say("server", "INFO", "-" * 50)
         self.logbook.say("server", "INFO", f"Starting banish v{banish.__version__}")
-        assembly = assemble(load(self._options.config, self._options.data), {})
+        assembly = assemble(load(self._options.config, self._options.data), {}, self.ledger)
         self._take(assembly, problems)
         if not self.running:
             raise ConfigError(Problem("no jail can run", _what_to_do(self.broken)))
@@ -113,6 +115,15 @@ class Supervisor:
             self._dispatch = Dispatch(self._actions(), lambda: self.ledger)
             self.pipeline = Pipeline(self.ledger, self._dispatch, self._store, self.logbook)
             self.pipeline.subscribe = self._subscribers
+            self._commands = Commands()
+            self._questions = Questions(
+                self._names,
+                self._commands,
+                settle=self._settle,
+                cache_of=self._ignorecache_of,
+                tell=self._tell,
+                clock=time.time,
+            )
             self._tell(await self._spared.refresh(self._jails(), time.time()))
             self._restore(time.time())
             self._tell(self._dispatch.start(time.time()))
@@ -138,9 +149,10 @@ class Supervisor:
             for worker in done - {ended}:
                 worker.result()  # a worker never ends by itself: what it raises is a bug, and must be seen
         finally:
-            for task in [*workers, ended, *self._tasks]:
+            for task in [*workers, ended]:
                 task.cancel()
-            await asyncio.gather(*workers, ended, *self._tasks, return_exceptions=True)
+            await asyncio.gather(*workers, ended, return_exceptions=True)
+            await self._questions.close()
 
     async def _read(self) -> None:
         async for batch in self._source.batches():
@@ -188,7 +200,7 @@ class Supervisor:
         """
         self.logbook.say("server", "INFO", "Reload all jails")
         settings, problems = load_settings(self._options.config, self._options.data)
-        assembly = assemble(load(self._options.config, self._options.data), self.running)
+        assembly = assemble(load(self._options.config, self._options.data), self.running, self.ledger)
         if not assembly.running:
             raise ConfigError(
                 Problem(
@@ -213,6 +225,7 @@ class Supervisor:
         self._source.remove(before - {path.pattern for path in after})
         self._source.add(after)
         self._readers.clear()
+        self._commands.forget()
         self.logbook.say("server", "INFO", "Reload finished.")
         return sorted(self.running)
 
@@ -266,8 +279,8 @@ class Supervisor:
 
     def _restore(self, now: float) -> None:
         """Enter in the ledger what earlier runs banned, as far as its jail runs and would still do it."""
-        for (jail, id_), count in self._store.ban_counts().items():
-            self.ledger.remember_count(jail, id_, count)
+        for (jail, id_), past in self._store.past().items():
+            self.ledger.remember(jail, id_, past)
         for decision in self._store.standing(now):
             running = self.running.get(decision.jail)
             if running is None or running.jail.ignore.rule(decision.id, decision.network) is not None:
@@ -275,7 +288,7 @@ class Supervisor:
             end = decision.expires_at
             if decision.origin == "jail":
                 # A bantime that was made shorter counts for the bans that stand as well.
-                end = min(end, bantime.ends_at(running.jail.settings.bantime, decision.at))
+                end = min(end, decision.at + bantime.longest(running.jail.settings.bantime))
             entry = self.ledger.apply(replace(decision, origin="restored", expires_at=end), now)
             self.logbook.entry(entry, now)
 
@@ -292,21 +305,17 @@ class Supervisor:
     def _ask(self) -> None:
         """Find the answers to what the heart asked, beside the reading of logs."""
         questions, self.pipeline.questions = self.pipeline.questions, []
-        for question in questions:
-            if len(self._tasks) >= QUESTIONS:
-                self.logbook.say(
-                    "filter", "WARNING", f"Too many names to resolve at once; {question.text} is not looked up"
-                )
-                continue
-            task = asyncio.create_task(self._answer(question))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        self._questions.ask(questions)
 
-    async def _answer(self, question: Question) -> None:
-        networks = await self._names.resolve(question.text, time.time())
+    def _settle(self, question: Question, answer: Answer) -> None:
         running = self.running.get(question.jail)
         if running is not None:
-            self.pipeline.settle(running.jail.answer(question, networks), time.time())
+            self.pipeline.settle(running.jail.answer(question, answer), time.time())
+            self._ask()  # a resolved name may still have to pass ignorecommand
+
+    def _ignorecache_of(self, jail: str) -> CacheSettings | None:
+        running = self.running.get(jail)
+        return running.config.settings.ignore.cache if running else None
 
     def _tell(self, notices: Iterable[Notice]) -> None:
         for notice in notices:
@@ -344,6 +353,8 @@ class Supervisor:
             self.logbook.say("database", "ERROR", str(error))
             purged = 0
         self._purge_at = now if purged else now + PURGE_EVERY
+        if not purged:
+            self.ledger.forget_before(now - self._settings.dbpurgeage)
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
