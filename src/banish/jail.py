@@ -172,7 +172,7 @@ class Jail:
             at=failure.at,
             expires_at=failure.at + term.seconds,
             reason=reason,
-            failures=count,
+            failures=failure.attempts,
             matches=failure.matches,
             fields=failure.fields,
             increase=term.increase,

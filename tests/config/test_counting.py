@@ -62,18 +62,24 @@ def test_an_option_reaches_the_room_it_governs(trees: Trees, lines: str, path: s
         ),
         (
             "bantime.formula = __import__('os')",
-            "bantime.formula = __import__('os'): cannot be used: __import__('os') is not understood; "
-            f"each ban lasts twice as long as the last ({EXAMPLE})",
+            (
+                "bantime.formula = __import__('os'): cannot be used: __import__('os') is not understood; "
+                f"each ban lasts twice as long as the last ({EXAMPLE})"
+            ),
         ),
         (
             "bantime.formula = ban.Time / (ban.Count - 1)",
-            "bantime.formula = ban.Time / (ban.Count - 1): fails for a second ban: division by zero; "
-            f"where it fails, bantime is used ({EXAMPLE})",
+            (
+                "bantime.formula = ban.Time / (ban.Count - 1): fails for a second ban: division by zero; "
+                f"where it fails, bantime is used ({EXAMPLE})"
+            ),
         ),
         (
             "bantime.multipliers = 1, 2",
-            "bantime.multipliers = 1, 2: are not numbers above 0; bantime.formula is used (write numbers with spaces between "
-            "them, such as 1 2 4 8 16; the first is for a first ban, the last for all that follow)",
+            (
+                "bantime.multipliers = 1, 2: are not numbers above 0; bantime.formula is used (write numbers with spaces between "
+                "them, such as 1 2 4 8 16; the first is for a first ban, the last for all that follow)"
+            ),
         ),
         (
             "bantime.rndtime = -1",
@@ -105,8 +111,10 @@ def test_what_is_odd_is_told_and_the_jail_runs(trees: Trees, line: str, told: st
         ),
         (
             "key=<ip>, max-time=-1",
-            "ignorecache max-time = -1: cannot be used; the default 5m is "
-            "(write seconds, or 10m, 1h 30m, 1d; longer than 0 and not for ever)",
+            (
+                "ignorecache max-time = -1: cannot be used; the default 5m is "
+                "(write seconds, or 10m, 1h 30m, 1d; longer than 0 and not for ever)"
+            ),
         ),
         ("key=<ip>, max=9", "ignorecache = key=<ip>, max=9: max is not known (one of key, max-count, max-time)"),
         ("key", 'ignorecache = key: is not a list of options (write name="value", name="value")'),
