@@ -13,6 +13,7 @@ import pytest
 
 import banish
 from banish import addresses
+from banish.decisions.ledger import Past
 from banish.errors import StoreError
 from banish.model import Decision, Position
 from banish.store import database, file
@@ -101,6 +102,22 @@ def test_a_clock_that_was_set_back_does_not_lose_the_newer_ban(store: Store) -> 
     store.save([ban(at=9_000_000.0, until=9_000_600.0)], now=9_000_000)
     store.save([ban(at=100.0, until=math.inf)], now=100)
     assert list(store.standing(9_999_999)) == [ban(at=100.0, until=math.inf)]
+
+
+def test_a_pardon_forgets_the_ban_and_its_count(store: Store) -> None:
+    store.save([ban(count=3), ban("192.0.2.8")], now=100)
+    store.save(pardons=[("sshd", "192.0.2.7"), ("sshd", "192.0.2.99")], now=110)
+    assert counts(store) == {("sshd", "192.0.2.8"): 1}
+    store.save([ban(at=200)], now=200)
+    assert counts(store) == {("sshd", "192.0.2.7"): 1, ("sshd", "192.0.2.8"): 1}
+
+
+def test_the_past_tells_when_bans_began_and_end_the_oldest_first(store: Store) -> None:
+    store.save([ban("192.0.2.9", at=300, until=math.inf, count=2), ban("192.0.2.8", at=200, until=800)], now=300)
+    assert list(store.past().items()) == [
+        (("sshd", "192.0.2.8"), Past(1, 200, 800)),
+        (("sshd", "192.0.2.9"), Past(2, 300, math.inf)),
+    ]
 
 
 def test_the_same_address_stands_in_each_jail_by_itself(store: Store) -> None:

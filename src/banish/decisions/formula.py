@@ -170,7 +170,8 @@ def _check(node: ast.expr, depth: int) -> None:
         case ast.Constant(value=bool() | float()):
             pass
         case ast.Constant(value=int(value)):
-            _sized(value)
+            if value.bit_length() > BITS:
+                raise ValueError("a number in it is too large")
         case ast.Name(id="banFactor") | ast.Attribute(value=ast.Name(id="ban"), attr="Time" | "Count"):
             pass
         case ast.Attribute(value=ast.Name(id="math"), attr=name) if name in CONSTANTS:
