@@ -181,7 +181,7 @@ def _kill_group(leader: int) -> None:
 def _how(finished: Finished, timeout: float) -> str:
     status = finished.status
     if status is None:
-        how = f"took longer than {timeout:.0f} s and was killed"
+        how = f"took longer than {timeout:g} s and was killed"
     elif status < 0:
         how = f"was killed by signal {-status}"
     else:
