@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 
 from banish import addresses
-from banish.decisions.bantime import BanTimeSettings
+from banish.decisions import formula
+from banish.decisions.bantime import CLEAN, BanTimeSettings, History
 from banish.failures.ignore import IgnoreSettings
 from banish.failures.window import WindowSettings
 from banish.jail import Jail, JailSettings
 from banish.matching.filter import FilterSettings
-from banish.model import Decision, Event, Failure, Ignored, Line, Notice, Question
+from banish.model import Decision, Event, Failure, Ignored, Increase, Line, Notice, Question
 
 NOW = 1_800_000_000.0
 SETTINGS = JailSettings(
@@ -116,6 +117,88 @@ def test_counting_goes_on_after_a_reload() -> None:
     after = Jail(replace(SETTINGS, bantime=BanTimeSettings(60)))
     after.inherit(before)
     assert [decision.expires_at for decision in decisions(after.feed(failed(2), NOW + 2))] == [NOW + 62]
+
+
+KNOWN = History(bans=2, last_at=NOW - 5000)
+LONGER = BanTimeSettings(3600, increment=True)
+
+
+def test_a_known_offender_is_banned_sooner_and_longer() -> None:
+    jail = Jail(replace(SETTINGS, bantime=LONGER), history=lambda id_: KNOWN if id_ == "192.0.2.7" else CLEAN)
+    failure, decision = jail.feed(failed(0), NOW)
+    assert isinstance(failure, Failure)
+    assert (failure.retries, failure.weight, failure.bans, failure.attempts) == (3, 3, 2, 1)
+    assert isinstance(decision, Decision)
+    assert (decision.expires_at, decision.failures) == (NOW + 4 * 3600, 1)
+    assert decision.increase == Increase(2, NOW - 5000, 3600)
+    assert decision.reason == "1 failure, banned 2 times before"
+    assert kinds(jail.feed(failed(0, host="192.0.2.8"), NOW)) == ["Failure"]
+
+
+def test_bans_of_other_jails_make_a_ban_longer_but_not_sooner() -> None:
+    settings = replace(SETTINGS, bantime=replace(LONGER, overalljails=True))
+    jail = Jail(settings, history_everywhere=lambda id_: KNOWN)
+    events = jail.feed(failed(0, 1, 2), NOW + 2)
+    assert kinds(events) == ["Failure", "Failure", "Failure", "Decision"]
+    assert decisions(events)[0].expires_at == NOW + 2 + 4 * 3600
+
+
+def test_a_formula_that_fails_is_told_and_the_ban_is_made() -> None:
+    settings = replace(SETTINGS, bantime=replace(LONGER, formula=formula.parse("1/0")))
+    failure, notice, decision = Jail(settings, history=lambda id_: KNOWN).feed(failed(0), NOW)
+    assert isinstance(failure, Failure)
+    assert isinstance(decision, Decision)
+    assert decision.expires_at == NOW + 3600
+    text = "[sshd] bantime.formula comes to nothing for 192.0.2.7: division by zero; bantime is used"
+    assert notice == Notice("ERROR", "observer", text)
+
+
+ASKING = replace(SETTINGS, ignore=IgnoreSettings(("198.51.100.1",), command="is-customer <ip>"))
+
+
+def test_the_command_is_asked_for_each_failure_and_nothing_counts_meanwhile() -> None:
+    jail = Jail(ASKING)
+    questions = jail.feed(failed(0, 1, 2), NOW + 2)
+    assert [(q.kind, q.text, q.match.at) for q in questions if isinstance(q, Question)] == [
+        ("command", "is-customer <ip>", NOW + second) for second in (0, 1, 2)
+    ]
+    assert (jail.failed_now, jail.failed_total) == (0, 0)
+    events: list[Event] = []
+    for question in questions:
+        assert isinstance(question, Question)
+        events += jail.answer(question, False)
+    assert kinds(events) == ["Failure", "Failure", "Failure", "Decision"]
+
+
+def test_who_the_command_ignores_is_not_counted() -> None:
+    jail = Jail(ASKING)
+    [question] = jail.feed(failed(0), NOW)
+    assert isinstance(question, Question)
+    assert jail.answer(question, True) == [Ignored("sshd", "192.0.2.7", "command")]
+    assert jail.failed_total == 0
+
+
+def test_the_command_comes_last() -> None:
+    assert Jail(ASKING).feed(failed(0, host="198.51.100.1"), NOW) == [Ignored("sshd", "198.51.100.1", "ip")]
+
+
+def test_a_rule_learned_while_the_command_ran_still_holds() -> None:
+    jail = Jail(ASKING)
+    [question] = jail.feed(failed(0), NOW)
+    assert isinstance(question, Question)
+    jail.ignore.learn_own([net for net in [addresses.parse("192.0.2.7")] if net])
+    assert jail.answer(question, False) == [Ignored("sshd", "192.0.2.7", "ignoreself rule")]
+
+
+def test_the_addresses_of_a_name_are_asked_about_one_by_one() -> None:
+    jail = Jail(ASKING)
+    [question] = jail.feed(failed(0, host="evil.example.org"), NOW)
+    assert isinstance(question, Question)
+    answer = [network for text in ("192.0.2.7", "198.51.100.1") if (network := addresses.parse(text))]
+    asked, ignored = jail.answer(question, answer)
+    assert isinstance(asked, Question)
+    assert (asked.kind, asked.match.id) == ("command", "192.0.2.7")
+    assert ignored == Ignored("sshd", "198.51.100.1", "ip")
 
 
 def test_a_lifted_ban_starts_from_zero() -> None:

@@ -3,21 +3,22 @@
 ::
 
     feed(lines, now)      what the lines say: failures, ignored ones, decisions, questions, notices, in their order
-    answer(question, …)   goes on with a match that waited for a name to be resolved
+    answer(question, …)   goes on with a match that waited for a name to be resolved, or for ignorecommand
     tick(now)             forgets what has left the window
 
-Three drivers can use the same heart: the live daemon, a replay of old logs, and the trial of one line.
+What was decided before decides what follows (``bantime.increment``): the driver passes in what it remembers of an id, and where
+random numbers come from. Three drivers can use the same heart: the live daemon, a replay of old logs, and the trial of one line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from banish import addresses, durations
 from banish.addresses import Network
 from banish.decisions import bantime
-from banish.decisions.bantime import BanTimeSettings
+from banish.decisions.bantime import CLEAN, BanTimeSettings, History, Term
 from banish.failures.ignore import IgnoreRules, IgnoreSettings
 from banish.failures.window import Window, WindowSettings
 from banish.lines.clock import Clock
@@ -41,7 +42,14 @@ class JailSettings:
 class Jail:
     """One jail at work. Raises RegexError when an expression of its filter cannot be used."""
 
-    def __init__(self, settings: JailSettings) -> None:
+    def __init__(
+        self,
+        settings: JailSettings,
+        history: Callable[[str], History] = lambda id_: CLEAN,
+        history_everywhere: Callable[[str], History] = lambda id_: CLEAN,
+        random: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """*history* says what this jail remembers of an id, *history_everywhere* what all jails do; *random*: from 0 up to 1."""
         self.settings = settings
         self.name = settings.name
         self.ignore = IgnoreRules(settings.ignore)
@@ -49,6 +57,9 @@ class Jail:
         # A log that has no dates by configuration is not warned about.
         self._clock = Clock(settings.name, settings.window.findtime, dated="{NONE}" not in settings.lines.datepattern)
         self._window = Window(settings.name, settings.window)
+        self._history = history
+        self._history_everywhere = history_everywhere
+        self._random = random
 
     @property
     def failed_now(self) -> int:
@@ -83,10 +94,20 @@ class Jail:
         self._window.tick(now)
         return events
 
-    def answer(self, question: Question, networks: Iterable[Network]) -> list[Event]:
-        """Go on with *question*'s match: one failure for each address its name stands for, a notice when there is none."""
+    def answer(self, question: Question, answer: Iterable[Network] | bool) -> list[Event]:
+        """Go on with *question*'s match.
+
+        After a name: one failure (or a question about it) for each address it stands for, a notice when there is none.
+        After a command: an ignored match, or a failure.
+        """
         events: list[Event] = []
-        for network in networks:
+        if isinstance(answer, bool):
+            match = question.match
+            # The rules may have changed while the command ran.
+            rule = "command" if answer else self.ignore.rule(match.id, match.network)
+            self._ignore_or_count(match, rule, events)
+            return events
+        for network in answer:
             match = question.match._replace(id=addresses.show(network), network=network, name=None)
             self._weigh(match, events)
         if not events:
@@ -105,26 +126,55 @@ class Jail:
         """Count *id_* from zero again, as after an administrator lifted its ban."""
         self._window.forget(id_)
 
+    def term(self, id_: str) -> Term:
+        """How long a ban of *id_* that begins now lasts."""
+        settings = self.settings.bantime
+        history = self._history_everywhere if settings.overalljails else self._history
+        return bantime.term(settings, history(id_), self._random)
+
     def _weigh(self, match: Match, events: list[Event]) -> None:
         rule = self.ignore.rule(match.id, match.network)
+        command = self.settings.ignore.command
+        if rule is None and command:
+            events.append(Question("command", self.name, command, match))
+        else:
+            self._ignore_or_count(match, rule, events)
+
+    def _ignore_or_count(self, match: Match, rule: str | None, events: list[Event]) -> None:
         if rule is not None:
             events.append(Ignored(self.name, match.id, rule))
             return
-        failure = self._window.count(match)
+        settings = self.settings
+        if settings.bantime.increment:
+            history = self._history(match.id)
+            weight = bantime.weight(settings.bantime, history, settings.window.maxretry)
+            failure = self._window.count(match, weight, history.bans)
+        else:
+            failure = self._window.count(match)
         events.append(failure)
-        if failure.retries >= self.settings.window.maxretry:
-            events.append(self._decide(failure))
+        if failure.due:
+            self._decide(failure, events)
 
-    def _decide(self, failure: Failure) -> Decision:
+    def _decide(self, failure: Failure, events: list[Event]) -> None:
+        term = self.term(failure.id)
+        if term.problem:
+            text = f"[{self.name}] bantime.formula comes to nothing for {failure.id}: {term.problem}; bantime is used"
+            events.append(Notice("ERROR", "observer", text))
         span = durations.render(failure.at - failure.since)
-        return Decision(
+        count = failure.attempts if failure.bans else failure.retries
+        reason = f"{count} failures in {span}" if count > 1 else "1 failure"
+        if failure.bans:
+            reason += f", banned {'once' if failure.bans == 1 else f'{failure.bans} times'} before"
+        decision = Decision(
             jail=self.name,
             id=failure.id,
             network=failure.network,
             at=failure.at,
-            expires_at=bantime.ends_at(self.settings.bantime, failure.at),
-            reason=f"{failure.retries} failures in {span}" if failure.retries > 1 else "1 failure",
-            failures=failure.retries,
+            expires_at=failure.at + term.seconds,
+            reason=reason,
+            failures=failure.attempts,
             matches=failure.matches,
             fields=failure.fields,
+            increase=term.increase,
         )
+        events.append(decision)

@@ -91,6 +91,22 @@ class Failure(NamedTuple):
     matches: tuple[str, ...]
     """The last lines (maxmatches at most), oldest first."""
     fields: Fields
+    attempts: int = 0
+    """How many failures have been counted since the id was last at zero, this one included; *retries* weighs them."""
+    bans: int = 0
+    """How often the id was banned before, where that makes its failures weigh more (``bantime.increment``)."""
+    weight: int = 1
+    """How much this failure added to *retries*."""
+    due: bool = False
+    """True when *retries* has reached maxretry, and a ban follows."""
+
+
+class Increase(NamedTuple):
+    """Why a ban lasts longer than *base* seconds: *bans* earlier ones, the last of which began at *last_at*."""
+
+    bans: int
+    last_at: float
+    base: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +125,8 @@ class Decision:
     failures: int = 0
     matches: tuple[str, ...] = ()
     fields: Fields = field(default_factory=dict)
+    increase: Increase | None = None
+    """Set when earlier bans had a say in how long this one lasts; told once, not kept."""
 
 
 class Change(NamedTuple):
@@ -123,16 +141,17 @@ class Question:
     """Something that only the world can answer; the answer comes back through ``Jail.answer``.
 
     ``name``: *text* is a host name to resolve; the answer is a tuple of networks, empty when there are none.
+    ``command``: *text* is a shell command with tags; the answer is True when the match shall be ignored, False when it counts.
     """
 
-    kind: Literal["name"]
+    kind: Literal["name", "command"]
     jail: str
     text: str
     match: Match
 
 
 class Ignored(NamedTuple):
-    """A match that is not counted, and the rule that said so (``ip``, ``ignoreself rule``, ``dns``, ``file:PATH``)."""
+    """A match that is not counted, and the rule that said so (``ip``, ``ignoreself rule``, ``dns``, ``file:PATH``, ``command``)."""
 
     jail: str
     id: str

@@ -222,14 +222,6 @@ def test_an_empty_action_counts_only(trees: Trees) -> None:
         ("window = big", "window = big: is not known; estimate is used (one of estimate, compat, exact, strict)"),
         ("failregex =", "failregex: there is none, so nothing will be found (set filter or failregex)"),
         (
-            "bantime.increment = true",
-            "bantime.increment = true: has no effect yet: every ban lasts bantime (remove it, or set a longer bantime)",
-        ),
-        (
-            "ignorecommand = /bin/true <ip>",
-            "ignorecommand = /bin/true <ip>: has no effect yet (remove it, or expect everything to be counted)",
-        ),
-        (
             "action = nftables nftables",
             "action = nftables nftables: nftables is there twice; the second is left out (give it another name=)",
         ),

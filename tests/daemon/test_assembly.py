@@ -8,6 +8,7 @@ import pytest
 
 from banish.config.jails import Configuration, load
 from banish.daemon.assembly import Assembly, Running, assemble
+from banish.decisions.ledger import Ledger
 from banish.model import Decision, Event, Line
 
 DATA = Path(__file__).resolve().parents[2] / "src" / "banish" / "data"
@@ -49,7 +50,7 @@ def texts(made: Assembly) -> list[str]:
 
 
 def test_a_jail_runs_with_its_settings(tree: Path) -> None:
-    made = assemble(read(tree, jail(maxretry="2")), {})
+    made = assemble(read(tree, jail(maxretry="2")), {}, Ledger())
     assert decided(made.running["web"].jail.feed(refused("192.0.2.7", "192.0.2.7"), NOW)) == ["192.0.2.7"]
     assert (made.broken, made.problems) == ({}, [])
 
@@ -73,7 +74,7 @@ def test_a_jail_runs_with_its_settings(tree: Path) -> None:
 def test_what_cannot_be_used_is_left_out_and_said_with_its_place(
     tree: Path, options: dict[str, str], said: str
 ) -> None:
-    made = assemble(read(tree, jail(**options) + jail("other")), {})
+    made = assemble(read(tree, jail(**options) + jail("other")), {}, Ledger())
     assert list(made.running) == ["other"]
     assert said in str(made.broken["web"])
     assert "(" in str(made.broken["web"]), "a remedy"
@@ -81,25 +82,25 @@ def test_what_cannot_be_used_is_left_out_and_said_with_its_place(
 
 
 def test_the_journal_is_no_source_yet(tree: Path) -> None:
-    made = assemble(read(tree, jail(backend="systemd", journalmatch="_COMM=web", logpath="")), {})
+    made = assemble(read(tree, jail(backend="systemd", journalmatch="_COMM=web", logpath="")), {}, Ledger())
     assert "the journal cannot be read yet" in str(made.broken["web"])
-    made = assemble(read(tree, jail(backend="systemd")), {})
+    made = assemble(read(tree, jail(backend="systemd")), {}, Ledger())
     assert list(made.running) == ["web"]
     assert any("the files of logpath are read instead" in text for text in texts(made))
 
 
 def test_an_unchanged_jail_goes_on_as_it_is_and_a_changed_one_goes_on_counting(tree: Path) -> None:
-    before = assemble(read(tree, jail("kept") + jail("changed", maxretry="3")), {}).running
+    before = assemble(read(tree, jail("kept") + jail("changed", maxretry="3")), {}, Ledger()).running
     before["changed"].jail.feed(refused("192.0.2.7", "192.0.2.7"), NOW)
-    after = assemble(read(tree, jail("kept") + jail("changed", maxretry="3", bantime="60")), before).running
+    after = assemble(read(tree, jail("kept") + jail("changed", maxretry="3", bantime="60")), before, Ledger()).running
     assert after["kept"].jail is before["kept"].jail
     assert after["changed"].jail is not before["changed"].jail
     assert decided(after["changed"].jail.feed(refused("192.0.2.7"), NOW)) == ["192.0.2.7"]
 
 
 def test_a_jail_that_is_broken_by_a_reload_goes_on_as_it_was(tree: Path) -> None:
-    before: dict[str, Running] = assemble(read(tree, jail() + jail("gone")), {}).running
+    before: dict[str, Running] = assemble(read(tree, jail() + jail("gone")), {}, Ledger()).running
     for broken in (jail(failregex="("), jail(filter="nosuchfilter", failregex="")):
-        after = assemble(read(tree, broken), before)
+        after = assemble(read(tree, broken), before, Ledger())
         assert after.running == {"web": before["web"]}
         assert any("goes on as it was before the reload" in text for text in texts(after))

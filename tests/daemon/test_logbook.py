@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import resource
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from banish.daemon import logtarget
 from banish.daemon.logbook import Logbook
 from banish.decisions.ledger import Entry
 from banish.errors import ConfigError, Origin, Problem
-from banish.model import Decision, Failure, Ignored, Notice
+from banish.model import Decision, Failure, Ignored, Increase, Notice
 
 
 @pytest.fixture
@@ -69,6 +70,28 @@ def test_what_is_said_of_each_event(log: tuple[Logbook, Path]) -> None:
         "actions NOTICE  [sshd] Repeal Ban 192.0.2.7",
         "configreader WARNING jail.conf:3 [sshd] logpath = /x: not found (create it)",
     ]
+
+
+def said(path: Path) -> list[str]:
+    lines = [re.sub(r"^\S+ \S+ fail2ban\.(\S+) +\[\d+\]: ", r"\1 ", line) for line in path.read_text().splitlines()]
+    return [re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME", line) for line in lines]
+
+
+def test_a_known_offender_is_told_as_fail2bans_observer_does(log: tuple[Logbook, Path]) -> None:
+    logbook, path = log
+    for bans, weight, due in ((1, 2, False), (2, 3, True), (4, 6, True)):
+        logbook.event(Failure("sshd", "192.0.2.7", None, 0.0, weight, 0.0, (), {}, 1, bans, weight, due))
+    logbook.entry(Entry("banned", replace(ban(end=7300), increase=Increase(1, 50, 3600)), None), 100)
+    logbook.entry(Entry("banned", replace(ban(end=700), increase=Increase(1, 50, 600)), None), 100)
+    assert [line for line in said(path) if line.startswith("observer")] == [
+        "observer INFO    [sshd] Found 192.0.2.7, bad - TIME, 1 # -> 2.0",
+        "observer INFO    [sshd] Found 192.0.2.7, bad - TIME, 2 # -> 3.0, Ban",
+        "observer INFO    [sshd] Found 192.0.2.7, bad - TIME, 4 # -> 6, Ban",
+        "observer INFO    [sshd] IP 192.0.2.7 is bad: 1 # last TIME - incr 1h to 2h",
+        "observer NOTICE  [sshd] Increase Ban 192.0.2.7 (2 # 2h -> TIME)",
+        "observer INFO    [sshd] IP 192.0.2.7 is bad: 1 # last TIME - incr 10m to 10m",
+    ]
+    assert said(path)[6] == "actions NOTICE  [sshd] Ban 192.0.2.7"
 
 
 def test_log_text_cannot_forge_a_line(log: tuple[Logbook, Path]) -> None:

@@ -62,9 +62,11 @@ class Book(Store):
     story: list[str]
     broken = False
 
-    def save(self, bans: Iterable[Decision] = (), unbans: Any = (), positions: Any = None, *, now: float) -> None:
+    def save(
+        self, bans: Iterable[Decision] = (), unbans: Any = (), positions: Any = None, *, pardons: Any = (), now: float
+    ) -> None:
         bans = list(bans)
-        super().save(bans, unbans, positions, now=now)
+        super().save(bans, unbans, positions, pardons=pardons, now=now)
         self.story += [f"book: {ban.id}" for ban in bans]
         if self.broken:
             raise StoreError("disk full")

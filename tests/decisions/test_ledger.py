@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from banish import addresses
 from banish.addresses import Network
 from banish.decisions import ledger as ledger_module
-from banish.decisions.ledger import Ledger
+from banish.decisions.bantime import History
+from banish.decisions.ledger import Ledger, Past
 from banish.model import Decision
 
 
@@ -61,7 +62,7 @@ def test_for_ever_has_no_end() -> None:
 
 def test_bans_are_counted_for_each_jail_across_runs() -> None:
     ledger = Ledger()
-    ledger.remember_count("sshd", "192.0.2.7", 4)
+    ledger.remember("sshd", "192.0.2.7", Past(4))
     assert ledger.apply(ban(), now=100).decision.ban_count == 5
     assert ledger.apply(ban(jail="postfix"), now=100).decision.ban_count == 1
 
@@ -78,7 +79,7 @@ def test_counts_are_bounded_and_the_oldest_are_forgotten_first() -> None:
     ledger_module.COUNTS, before = 3, ledger_module.COUNTS
     try:
         for number in (1, 2, 3, 1, 4):
-            ledger.remember_count("sshd", f"192.0.2.{number}", number)
+            ledger.remember("sshd", f"192.0.2.{number}", Past(number))
     finally:
         ledger_module.COUNTS = before
     assert [ledger.ban_count("sshd", f"192.0.2.{number}") for number in (1, 2, 3, 4)] == [1, 0, 3, 4]
@@ -105,6 +106,45 @@ def test_lifting_and_asking_what_hits_a_network() -> None:
         "2001:db8::1",
     ]
     assert [decision.jail for decision in ledger] == ["postfix"]
+
+
+def test_what_is_remembered_of_an_id() -> None:
+    ledger = Ledger()
+    assert ledger.history("sshd", "192.0.2.7") == History()
+    ledger.apply(ban(at=100, end=700), now=100)
+    assert ledger.history("sshd", "192.0.2.7") == History(1, 100, standing=True)
+    ledger.expire(700)
+    assert ledger.history("sshd", "192.0.2.7") == History(1, 100, standing=False)
+    assert ledger.history("postfix", "192.0.2.7") == History()
+
+
+def test_the_bans_of_all_jails_add_up_but_only_the_own_one_stands() -> None:
+    ledger = Ledger()
+    ledger.apply(ban(at=100), now=100)
+    ledger.remember("postfix", "192.0.2.7", Past(3, at=50, until=60))
+    assert ledger.history_everywhere("postfix", "192.0.2.7") == History(4, 100, standing=False)
+    assert ledger.history_everywhere("sshd", "192.0.2.7") == History(4, 100, standing=True)
+    assert ledger.history_everywhere("dovecot", "192.0.2.8") == History()
+
+
+def test_a_ban_that_ended_long_ago_is_forgotten_and_one_that_was_prolonged_is_not() -> None:
+    ledger = Ledger()
+    ledger.apply(ban("192.0.2.1", end=700), now=100)
+    ledger.apply(ban("192.0.2.2", end=700), now=100)
+    ledger.apply(ban("192.0.2.2", at=200, end=900), now=200)
+    ledger.apply(ban("192.0.2.3", end=math.inf), now=100)
+    ledger.expire(900)
+    ledger.forget_before(899)
+    assert [ledger.ban_count("sshd", f"192.0.2.{number}") for number in (1, 2, 3)] == [0, 1, 1]
+
+
+def test_a_pardon_ends_the_ban_and_forgets_those_before() -> None:
+    ledger = Ledger()
+    ledger.remember("sshd", "192.0.2.7", Past(4))
+    ledger.apply(ban(), now=100)
+    change = ledger.pardon("sshd", "192.0.2.7")
+    assert (change and change.op, ledger.ban_count("sshd", "192.0.2.7")) == ("unban", 0)
+    assert ledger.pardon("sshd", "192.0.2.7") is None
 
 
 steps = st.lists(

@@ -120,6 +120,14 @@ def test_forgetting_an_id_counts_it_from_zero() -> None:
 
 
 @pytest.mark.parametrize("how", ["estimate", "exact"])
+def test_the_failures_of_a_known_offender_weigh_more(how: str) -> None:
+    window = Window("j", WindowSettings(maxretry=7, window="exact" if how == "exact" else "estimate"))
+    failures = [window.count(match(at), weight=3, bans=2) for at in (10, 5, 20)]
+    assert [(failure.retries, failure.due) for failure in failures] == [(3, False), (6, False), (9, True)]
+    assert (failures[-1].attempts, failures[-1].bans, failures[-1].weight, window.total) == (3, 2, 3, 3)
+
+
+@pytest.mark.parametrize("how", ["estimate", "exact"])
 @given(times=st.lists(st.integers(0, 3000), max_size=60))
 def test_within_one_window_both_ways_count_every_failure(how: str, times: list[int]) -> None:
     window = Window("j", WindowSettings(maxretry=1000, findtime=3000, window="exact" if how == "exact" else "estimate"))

@@ -14,6 +14,7 @@ import pytest
 
 import banish
 from banish import addresses
+from banish.decisions.ledger import Past
 from banish.errors import StoreError
 from banish.model import Decision, Position
 from banish.store import database, file
@@ -30,6 +31,10 @@ def ban(
 
 def standing(store: Store, now: float) -> list[str]:
     return [decision.id for decision in store.standing(now)]
+
+
+def counts(store: Store) -> dict[tuple[str, str], int]:
+    return {key: past.bans for key, past in store.past().items()}
 
 
 @pytest.fixture
@@ -66,20 +71,20 @@ def test_a_ban_ends_when_its_time_is_up_but_its_count_stays(store: Store) -> Non
     store.save([ban(count=3)], now=100)
     assert standing(store, 699.9) == ["192.0.2.7"]
     assert standing(store, 700.0) == []
-    assert store.ban_counts() == {("sshd", "192.0.2.7"): 3}
+    assert counts(store) == {("sshd", "192.0.2.7"): 3}
 
 
 def test_an_unban_ends_the_ban_and_keeps_the_count(store: Store) -> None:
     store.save([ban(until=math.inf, count=2), ban("192.0.2.8")], now=100)
     store.save(unbans=[("sshd", "192.0.2.7"), ("sshd", "203.0.113.1")], now=150)
     assert standing(store, 151) == ["192.0.2.8"]
-    assert store.ban_counts() == {("sshd", "192.0.2.7"): 2, ("sshd", "192.0.2.8"): 1}
+    assert counts(store) == {("sshd", "192.0.2.7"): 2, ("sshd", "192.0.2.8"): 1}
 
 
 def test_an_unban_in_the_same_call_as_its_ban_is_the_later_word(store: Store) -> None:
     store.save([ban(count=2)], unbans=[("sshd", "192.0.2.7")], now=100)
     assert standing(store, 101) == []
-    assert store.ban_counts() == {("sshd", "192.0.2.7"): 2}
+    assert counts(store) == {("sshd", "192.0.2.7"): 2}
 
 
 def test_an_unban_of_an_ended_ban_does_not_lengthen_it(store: Store) -> None:
@@ -100,6 +105,22 @@ def test_a_clock_that_was_set_back_does_not_lose_the_newer_ban(store: Store) -> 
     assert list(store.standing(9_999_999)) == [ban(at=100.0, until=math.inf)]
 
 
+def test_a_pardon_forgets_the_ban_and_its_count(store: Store) -> None:
+    store.save([ban(count=3), ban("192.0.2.8")], now=100)
+    store.save(pardons=[("sshd", "192.0.2.7"), ("sshd", "192.0.2.99")], now=110)
+    assert counts(store) == {("sshd", "192.0.2.8"): 1}
+    store.save([ban(at=200)], now=200)
+    assert counts(store) == {("sshd", "192.0.2.7"): 1, ("sshd", "192.0.2.8"): 1}
+
+
+def test_the_past_tells_when_bans_began_and_end_the_oldest_first(store: Store) -> None:
+    store.save([ban("192.0.2.9", at=300, until=math.inf, count=2), ban("192.0.2.8", at=200, until=800)], now=300)
+    assert list(store.past().items()) == [
+        (("sshd", "192.0.2.8"), Past(1, 200, 800)),
+        (("sshd", "192.0.2.9"), Past(2, 300, math.inf)),
+    ]
+
+
 def test_the_same_address_stands_in_each_jail_by_itself(store: Store) -> None:
     store.save([ban(), ban(jail="postfix", until=800)], now=100)
     store.save(unbans=[("sshd", "192.0.2.7")], now=120)
@@ -116,7 +137,7 @@ def test_purge_deletes_what_ended_long_ago_in_small_steps(store: Store) -> None:
     assert store.purge(now=1000, age=897, limit=3) == 3
     assert store.purge(now=1000, age=897, limit=3) == 1
     assert store.purge(now=1000, age=897, limit=3) == 0
-    assert set(store.ban_counts()) == {("sshd", "192.0.2.4"), ("sshd", "203.0.113.1")}
+    assert set(store.past()) == {("sshd", "192.0.2.4"), ("sshd", "203.0.113.1")}
 
 
 def test_a_damaged_file_is_moved_aside_and_a_new_one_begun(path: Path) -> None:
@@ -232,7 +253,7 @@ def test_a_directory_that_cannot_be_made_is_told_and_waited_for(tmp_path: Path) 
     assert "can be neither read nor written" in str(store.problem)
     assert "do not survive a restart" in str(store.problem)
     assert "choose another with --state" in str(store.problem)
-    assert (standing(store, 0), store.positions(), store.ban_counts()) == ([], {}, {})
+    assert (standing(store, 0), store.positions(), store.past()) == ([], {}, {})
     store.save([ban()], now=100)  # told already
     assert store.pending == 1
     (tmp_path / "state").unlink()
@@ -263,7 +284,7 @@ def test_nothing_is_lost_while_the_disk_is_full(store: Store) -> None:
     store.save(now=120)
     assert store.pending == 0
     assert sorted(standing(store, 120)) == ["192.0.2.1", "192.0.2.3"]
-    assert store.ban_counts()["sshd", "192.0.2.2"] == 4
+    assert counts(store)["sshd", "192.0.2.2"] == 4
     assert store.positions() == {"/var/log/auth.log": HERE}
 
 
@@ -364,7 +385,7 @@ def test_a_save_of_more_than_is_kept_in_memory_drops_nothing(store: Store, monke
 def test_a_closed_database_says_so_instead_of_crashing(path: Path) -> None:
     store = Store.open(path, now=0.0)
     store.close()
-    for use in (lambda: store.standing(0), store.positions, store.ban_counts, lambda: store.save([ban()], now=0)):
+    for use in (lambda: store.standing(0), store.positions, store.past, lambda: store.save([ban()], now=0)):
         with pytest.raises(StoreError):
             use()
 
@@ -458,7 +479,7 @@ from banish.model import Decision, Position
 from banish.store.database import Store
 
 store = Store.open(Path(sys.argv[1]), 0.0)
-done = len(store.ban_counts())
+done = len(store.past())
 while True:
     bans = [Decision("sshd", f"id-{n}", None, float(n), 1e12) for n in range(done, done + 7)]
     done += 7
@@ -482,5 +503,5 @@ def test_after_kill_9_bans_and_positions_agree(path: Path) -> None:
         assert store.problem is None
         saved = store.positions()["/var/log/auth.log"].offset
         assert saved >= told
-        assert len(store.ban_counts()) == len(list(store.standing(0.0))) == saved
+        assert len(store.past()) == len(list(store.standing(0.0))) == saved
         store.close()

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from banish import addresses
+from banish.decisions.ledger import Past
 from banish.model import Decision, Position
 from banish.store.database import Store
 
@@ -53,7 +54,7 @@ def test_what_is_saved_is_what_is_read(bans: list[Decision], positions: dict[str
     store.save(bans, positions=positions, now=0.0)
     assert sorted(store.standing(-math.inf), key=repr) == sorted(bans, key=repr)
     assert store.positions() == positions
-    assert store.ban_counts() == {(ban.jail, ban.id): ban.ban_count for ban in bans}
+    assert store.past() == {(ban.jail, ban.id): Past(ban.ban_count, ban.at, ban.expires_at) for ban in bans}
     store.close()
 
 

@@ -68,6 +68,25 @@ def parse_actions(text: Text) -> tuple[Call, ...]:
     return tuple(calls)
 
 
+def parse_options(text: Text) -> Mapping[str, Text]:
+    """Return the options in *text*, which stand there without name and brackets (``ignorecache``); raises ConfigError.
+
+    >>> from banish.errors import Origin
+    >>> options = parse_options(Text.at('key="<ip>", max-time=5m', Origin("jail.local", 2)))
+    >>> {name: value.text for name, value in options.items()}
+    {'key': '<ip>', 'max-time': '5m'}
+    """
+    options: dict[str, Text] = {}
+    closed = Text(text.text + "]", text.origins)
+    try:
+        end = _options(closed, 0, options)
+    except ConfigError:
+        end = 0
+    if end < len(closed.text):
+        raise _error(text, "is not a list of options", 'write name="value", name="value"')
+    return options
+
+
 def _options(text: Text, at: int, options: dict[str, Text]) -> int:
     """Read options up to the closing bracket into *options*, and return the place behind it."""
     while True:

@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import Literal
 
 import banish
-from banish.config import actions, filters, unknown
+from banish.config import actions, counting, filters, unknown
 from banish.config.definition import FileDefinition
 from banish.config.grammar import Call, parse_actions, parse_filter
 from banish.config.layers import Sections, Tree
 from banish.config.options import Options
 from banish.config.scope import Scope
 from banish.config.text import BUILT_IN, Text
-from banish.decisions.bantime import BanTimeSettings
 from banish.enforcement.actions import ActionSettings
 from banish.errors import ConfigError, Origin, Problem
-from banish.failures.ignore import IgnoreSettings
 from banish.failures.window import WindowSettings
 from banish.jail import JailSettings
 from banish.lines.reader import LineSettings
@@ -128,11 +126,8 @@ class _JailLoader:
             lines=self._lines(expressions),
             filter=filters.settings(expressions),
             window=self._window(),
-            ignore=IgnoreSettings(
-                ignoreip=tuple(options.word("ignoreip").replace(",", " ").split()),
-                ignoreself=options.boolean("ignoreself", True),
-            ),
-            bantime=BanTimeSettings(bantime=options.seconds("bantime", 600.0, forever=True)),
+            ignore=counting.ignore(options),
+            bantime=counting.bantime(options),
         )
         journalmatch = tuple(match for match, _ in expressions.entries("journalmatch"))
         if not failregex and not options.failed:
@@ -264,13 +259,6 @@ class _JailLoader:
     def _warn_without_effect(self) -> None:
         """Tell options that are understood but that nothing acts on yet, where they ask for something."""
         options = self.options
-        for option in ("ignorecommand", "ignorecache"):
-            if options.word(option):
-                options.warn(option, "has no effect yet", "remove it, or expect everything to be counted")
-        if options.boolean("bantime.increment", False):
-            options.warn(
-                "bantime.increment", "has no effect yet: every ban lasts bantime", "remove it, or set a longer bantime"
-            )
         if options.boolean("skip_if_nologs", False):
             options.warn("skip_if_nologs", "has no effect yet: the jail waits for its files", "remove it")
         if not options.boolean("systemd_if_nologs", True):

@@ -74,16 +74,16 @@ class Options:
             self.warn(option, f"is too small; {least} is used", f"write {least} or more")
         return max(number, least)
 
-    def seconds(self, option: str, default: float, *, forever: bool) -> float:
-        """Return the duration *option* in seconds, more than 0; ``math.inf`` only where *forever* makes sense."""
+    def seconds(self, option: str, default: float, *, forever: bool, zero: bool = False) -> float:
+        """Return the duration *option* in seconds, more than 0 (or 0, with *zero*); ``math.inf`` only where *forever* makes sense."""
 
         def parse(word: str) -> float:
             span = durations.parse(word)
-            if not span > 0 or (math.isinf(span) and not forever):
+            if not (span > 0 or (zero and span == 0)) or (math.isinf(span) and not forever):
                 raise ValueError("not a span")
             return span
 
-        limit = "longer than 0" if forever else "longer than 0 and not for ever"
+        limit = "not for ever" if zero else "longer than 0" if forever else "longer than 0 and not for ever"
         return self._typed(option, default, parse, f"write seconds, or 10m, 1h 30m, 1d; {limit}")
 
     def choice(self, option: str, default: _T, choices: Mapping[str, _T], otherwise: _T) -> _T:
@@ -130,12 +130,14 @@ class Options:
             )
         )
 
-    def tell(self, error: ConfigError, option: str = "") -> None:
+    def tell(self, error: ConfigError, option: str = "", severity: Literal["error", "warning"] | None = None) -> None:
         """Tell what *error* carries, as a problem of this section."""
         found = error.problem
         if found.origin is None:
             found = replace(found, value=found.value or self.values.get(option, ""), origin=self.origins.get(option))
-        self.problems.append(replace(found, section=self.section, option=found.option or option))
+        self.problems.append(
+            replace(found, section=self.section, option=found.option or option, severity=severity or found.severity)
+        )
 
 
 def _show(value: object) -> str:

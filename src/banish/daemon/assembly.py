@@ -6,10 +6,13 @@ and one whose new configuration cannot be used stays as it was. Nobody loses pro
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from banish.config.jails import Configuration, JailConfig
+from banish.decisions.ledger import Ledger
 from banish.enforcement.actions import validate
 from banish.errors import ConfigError, Origin, Problem, RegexError
 from banish.jail import Jail
@@ -33,8 +36,8 @@ class Assembly:
     problems: list[Problem] = field(default_factory=list)
 
 
-def assemble(configuration: Configuration, before: Mapping[str, Running]) -> Assembly:
-    """Make the jails of *configuration*; *before* is what runs until now (empty at the start)."""
+def assemble(configuration: Configuration, before: Mapping[str, Running], ledger: Ledger) -> Assembly:
+    """Make the jails of *configuration*, which learn from *ledger* who was banned before; *before* is what runs until now."""
     made = Assembly(problems=list(configuration.problems))
     for config in configuration.jails:
         name, known = config.name, before.get(config.name)
@@ -46,7 +49,9 @@ def assemble(configuration: Configuration, before: Mapping[str, Running]) -> Ass
         if errors:
             _leave_out(made, name, errors[0], known)
             continue
-        jail = Jail(config.settings)
+        jail = Jail(
+            config.settings, partial(ledger.history, name), partial(ledger.history_everywhere, name), random.random
+        )
         if known is not None:
             jail.inherit(known.jail)
         made.running[name] = Running(config, jail)

@@ -15,10 +15,11 @@ import re
 import time
 import traceback
 
+from banish import durations
 from banish.daemon import logtarget
 from banish.decisions.ledger import Entry
 from banish.errors import ConfigError, Problem
-from banish.model import Decision, Failure, Ignored, Notice
+from banish.model import Decision, Failure, Ignored, Increase, Notice
 
 LEVELS = {
     "CRITICAL": 50,
@@ -102,6 +103,12 @@ class Logbook:
         """Write what a jail said."""
         if isinstance(event, Failure):
             self.say("filter", "INFO", f"[{event.jail}] Found {event.id} - {_local(event.at)}")
+            if event.bans:
+                # fail2ban reckons in floats, but for the limit.
+                limited = event.weight <= 2 ** min(event.bans - 1, 64)
+                weight = f"{event.weight}" if limited else f"{event.weight:.1f}"
+                text = f"{event.bans} # -> {weight}{', Ban' if event.due else ''}"
+                self.say("observer", "INFO", f"[{event.jail}] Found {event.id}, bad - {_local(event.at)}, {text}")
         elif isinstance(event, Ignored):
             self.say("filter", "INFO", f"[{event.jail}] Ignore {event.id} by {event.rule}")
         else:
@@ -114,6 +121,8 @@ class Logbook:
         if entry.outcome == "banned":
             verb = "Restore Ban" if decision.origin == "restored" else "Ban"
             self.say("actions", "NOTICE", f"{who}{verb} {decision.id}")
+            if decision.increase is not None:
+                self._increased(decision, decision.increase)
         elif entry.outcome == "expired":
             self.say("actions", "INFO", f"{who}Ignore {decision.id}, expired bantime")
         elif entry.outcome == "prolonged":
@@ -123,6 +132,15 @@ class Logbook:
             since = now - decision.at
             level = "DEBUG" if since < 3 else "NOTICE" if since < 60 else "WARNING"
             self.say("actions", level, f"{who}{decision.id} already banned")
+
+    def _increased(self, decision: Decision, increase: Increase) -> None:
+        seconds = decision.expires_at - decision.at
+        words = durations.render(seconds)
+        who = f"[{decision.jail}] IP {decision.id} is bad: {increase.bans} # last {_local(increase.last_at)}"
+        self.say("observer", "INFO", f"{who} - incr {durations.render(increase.base)} to {words}")
+        if seconds != increase.base:
+            text = f"{increase.bans + 1} # {words} -> {_local(decision.expires_at)}"
+            self.say("observer", "NOTICE", f"[{decision.jail}] Increase Ban {decision.id} ({text})")
 
     def lifted(self, decision: Decision, *, repealed: bool = False) -> None:
         """Write that a ban ended; *repealed* when its jail ended rather than its time."""

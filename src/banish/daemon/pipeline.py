@@ -111,9 +111,9 @@ class Pipeline:
         return entries
 
     def lift(self, decisions: Iterable[Decision], now: float) -> list[Decision]:
-        """End the bans that *decisions* are; return those that stood."""
-        changes = [change for each in decisions if (change := self.ledger.lift(each.jail, each.id)) is not None]
-        return self._end(changes, now)
+        """End the bans that *decisions* are, as mistaken ones: they no longer count; return those that stood."""
+        changes = [change for each in decisions if (change := self.ledger.pardon(each.jail, each.id)) is not None]
+        return self._end(changes, now, pardoned=True)
 
     def expire(self, now: float) -> list[Decision]:
         """End the bans whose time is over, and return them."""
@@ -123,31 +123,35 @@ class Pipeline:
         """Take note of how far sources are judged, for the next save; what has not moved since the last one costs nothing."""
         self._positions.update({source: at for source, at in positions.items() if self._saved.get(source) != at})
 
-    def save(self, changes: Iterable[Change] = (), *, now: float) -> None:
-        """Commit *changes* and all positions since the last time. A database in trouble is the store's to report and retry."""
+    def save(self, changes: Iterable[Change] = (), *, now: float, pardoned: bool = False) -> None:
+        """Commit *changes* and all positions since the last time. A database in trouble is the store's to report and retry.
+
+        *pardoned*: that bans ended is because they were mistaken, and they are forgotten.
+        """
         bans = [change.decision for change in changes if change.op != "unban"]
-        unbans = [(change.decision.jail, change.decision.id) for change in changes if change.op == "unban"]
-        if not (bans or unbans or self._positions or self._store.pending):
+        ended = [(change.decision.jail, change.decision.id) for change in changes if change.op == "unban"]
+        unbans, pardons = ([], ended) if pardoned else (ended, [])
+        if not (bans or ended or self._positions or self._store.pending):
             return
         try:
-            self._store.save(bans, unbans, self._positions, now=now)
+            self._store.save(bans, unbans, self._positions, pardons=pardons, now=now)
         except StoreError as error:
             self._logbook.say("database", "ERROR", str(error))
         self._saved.update(self._positions)  # or kept by the store, until it can
         self._positions = {}
 
-    def _end(self, changes: list[Change], now: float) -> list[Decision]:
-        notices = self._carry_out(changes, now)
+    def _end(self, changes: list[Change], now: float, *, pardoned: bool = False) -> list[Decision]:
+        notices = self._carry_out(changes, now, pardoned=pardoned)
         for change in changes:
             self._logbook.lifted(change.decision)
         for notice in notices:
             self._logbook.event(notice)
         return [change.decision for change in changes]
 
-    def _carry_out(self, changes: list[Change], now: float) -> list[Notice]:
+    def _carry_out(self, changes: list[Change], now: float, *, pardoned: bool = False) -> list[Notice]:
         """Bring *changes* into the firewall in one go, then into the database together with how far the sources are judged."""
         if not changes:
             return []
         notices = self._dispatch.apply(changes, now)
-        self.save(changes, now=now)
+        self.save(changes, now=now, pardoned=pardoned)
         return notices

@@ -26,6 +26,7 @@ from banish.control.handler import (
     Status,
     Stopping,
 )
+from banish.decisions.bantime import Term
 from banish.errors import ConfigError, ControlError, Problem
 from banish.model import Decision
 
@@ -78,8 +79,6 @@ class Service:
         if running is None:
             raise self._no_such(jail)
         now = self._clock()
-        if seconds is None:
-            seconds = running.jail.settings.bantime.bantime
         rows: dict[int, Outcome] = {}
         decisions: dict[int, Decision] = {}
         for place, text in enumerate(addresses):
@@ -92,7 +91,9 @@ class Service:
             if rule is not None:
                 rows[place] = _row(shown, jail, "refused", f"ignored by {rule}")
             else:
-                decisions[place] = Decision(jail, shown, network, now, now + seconds, "admin", reason or "by hand")
+                term = running.jail.term(shown) if seconds is None else Term(seconds)
+                end, why = now + term.seconds, reason or "by hand"
+                decisions[place] = Decision(jail, shown, network, now, end, "admin", why, increase=term.increase)
         entries = self._daemon.pipeline.decide(decisions.values(), now)
         trouble = self._daemon.not_in_force()
         for place, (outcome, standing, _) in zip(decisions, entries, strict=True):

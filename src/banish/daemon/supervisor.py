@@ -21,14 +21,17 @@ from banish.control.server import ControlServer
 from banish.daemon.assembly import Assembly, Running, assemble
 from banish.daemon.logbook import Logbook
 from banish.daemon.pipeline import Pipeline, Subscription
+from banish.daemon.questions import Answer, Questions
 from banish.daemon.service import Service
 from banish.daemon.spared import Spared
 from banish.decisions.ledger import Ledger
 from banish.enforcement.actions import ActionSettings
 from banish.enforcement.dispatch import Dispatch
 from banish.errors import ConfigError, Problem, StoreError
+from banish.failures.ignore import CacheSettings
 from banish.jail import Jail
 from banish.lines.reader import LineReader, LineSettings
+from banish.lookups.commands import Commands
 from banish.lookups.names import Names
 from banish.model import Decision, Notice, Question
 from banish.sources.files import FileSource, FileStatus
@@ -42,8 +45,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 CLOCK_JUMP = 2.0
 PURGE_EVERY = 3600.0
 """Seconds between two rounds of forgetting old bans."""
-QUESTIONS = 1000
-"""How many host names may wait to be resolved; an attacker chooses them, so more are not looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +77,11 @@ class Supervisor:
         self._readers: dict[tuple[str, LineSettings], LineReader] = {}
         self._names = Names()
         self._spared = Spared(self._names)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._commands: Commands
+        self._questions: Questions
         self._stopping: asyncio.Event
         self._purge_at = 0.0
         self._ahead = time.time() - time.monotonic()
-        self._unasked = 0
         self._reported: set[str] = set()
         self._store: Store
         self._dispatch: Dispatch
@@ -97,7 +98,7 @@ class Supervisor:
         self._configure_log(self._settings)
         self.logbook.say("server", "INFO", "-" * 50)
         self.logbook.say("server", "INFO", f"Starting banish v{banish.__version__}")
-        assembly = assemble(load(self._options.config, self._options.data), {})
+        assembly = assemble(load(self._options.config, self._options.data), {}, self.ledger)
         self._take(assembly, problems)
         if not self.running:
             raise ConfigError(Problem("no jail can run", _what_to_do(self.broken)))
@@ -137,6 +138,15 @@ class Supervisor:
         self._dispatch = Dispatch(self._actions(), lambda: self.ledger)
         self.pipeline = Pipeline(self.ledger, self._dispatch, self._store, self.logbook)
         self.pipeline.subscribe = self._subscribers
+        self._commands = Commands()
+        self._questions = Questions(
+            self._names,
+            self._commands,
+            settle=self._settle,
+            cache_of=self._ignorecache_of,
+            tell=self._tell,
+            clock=time.time,
+        )
         self._spared.look(self._jails(), now)
         self._restore(self.running, now)
         self._tell(self._dispatch.start(now))
@@ -156,9 +166,10 @@ class Supervisor:
         try:
             await self._stopping.wait()
         finally:
-            for task in (*workers, *self._tasks):
+            for task in workers:
                 task.cancel()
-            await asyncio.gather(*workers, *self._tasks, return_exceptions=True)
+            await asyncio.gather(*workers, return_exceptions=True)
+            await self._questions.close()
 
     async def _for_ever(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do *work*, and begin again when it fails: whatever a bug may be, the rest of the protection goes on."""
@@ -188,9 +199,6 @@ class Supervisor:
                 running.jail.tick(now)
             self._tell(self._dispatch.tick(now))
             self._report_sources()
-            if self._unasked:
-                self.logbook.say("filter", "WARNING", f"{self._unasked} names were not looked up: too many at once")
-                self._unasked = 0
             self._purge(now)
             self.pipeline.remember(self._source.positions())
             self.pipeline.save(now=now)
@@ -265,12 +273,13 @@ class Supervisor:
         self._source.remove(patterns - {path.pattern for path in after})
         self._source.add(after)
         self._readers.clear()
+        self._commands.forget()
         self.logbook.say("server", "INFO", "Reload finished.")
         return sorted(self.running)
 
     def _read_again(self) -> tuple[Assembly, tuple[Problem, ...], DaemonSettings]:
         settings, problems = load_settings(self._options.config, self._options.data)
-        assembly = assemble(load(self._options.config, self._options.data), self.running)
+        assembly = assemble(load(self._options.config, self._options.data), self.running, self.ledger)
         if not assembly.running:
             raise ConfigError(Problem("no jail could run with this configuration", _what_to_do(assembly.broken)))
         return assembly, problems, settings
@@ -333,8 +342,8 @@ class Supervisor:
         """Enter in the ledger what earlier runs, or these jails before they left, have banned."""
         if not jails:
             return
-        for (jail, id_), count in self._store.ban_counts().items():
-            self.ledger.remember_count(jail, id_, count)
+        for (jail, id_), past in self._store.past().items():
+            self.ledger.remember(jail, id_, past)
         self.dormant = set()
         for decision in self._store.standing(now):
             if decision.jail not in self.running:
@@ -351,7 +360,7 @@ class Supervisor:
         found = [
             decision for decision in self._store.standing(now) if decision.jail in self.dormant and wanted(decision)
         ]
-        self._store.save(unbans=[(decision.jail, decision.id) for decision in found], now=now)
+        self._store.save(pardons=[(decision.jail, decision.id) for decision in found], now=now)
         return found
 
     def _lift_ignored(self, now: float) -> None:
@@ -367,21 +376,17 @@ class Supervisor:
     def _ask(self) -> None:
         """Find the answers to what the heart asked, beside the reading of logs."""
         questions, self.pipeline.questions = self.pipeline.questions, []
-        for question in questions:
-            if len(self._tasks) >= QUESTIONS:
-                self.logbook.say(
-                    "filter", "WARNING", f"Too many names to resolve at once; {question.text} is not looked up"
-                )
-                continue
-            task = asyncio.create_task(self._answer(question))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        self._questions.ask(questions)
 
-    async def _answer(self, question: Question) -> None:
-        networks = await self._names.resolve(question.text, time.time())
+    def _settle(self, question: Question, answer: Answer) -> None:
         running = self.running.get(question.jail)
         if running is not None:
-            self.pipeline.settle(running.jail.answer(question, networks), time.time())
+            self.pipeline.settle(running.jail.answer(question, answer), time.time())
+            self._ask()  # a resolved name may still have to pass ignorecommand
+
+    def _ignorecache_of(self, jail: str) -> CacheSettings | None:
+        running = self.running.get(jail)
+        return running.config.settings.ignore.cache if running else None
 
     def _tell(self, notices: Iterable[Notice]) -> None:
         for notice in notices:
@@ -429,6 +434,8 @@ class Supervisor:
             self.logbook.say("database", "ERROR", str(error))
             purged = 0
         self._purge_at = now if purged else now + PURGE_EVERY
+        if not purged:
+            self.ledger.forget_before(now - self._settings.dbpurgeage)
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -4,8 +4,8 @@ In come decisions (of a jail, an administrator, an earlier run's database) and t
 enforcement must carry out. The ledger, not the kernel, is the truth: the kernel does not say when an element expires, and what
 somebody deletes there is put back from here.
 
-How often an id has been banned is remembered beyond the end of its ban, for COUNTS ids at most: who was banned longest ago
-is forgotten first.
+How often an id has been banned is remembered beyond the end of its ban, until ``forget_before`` or ``pardon``, for COUNTS ids
+at most: who was banned longest ago is forgotten first.
 
 An id is banned per jail, and may be banned by several. A decision about an id that is banned already never shortens the ban.
 """
@@ -21,6 +21,7 @@ from typing import Literal, NamedTuple
 
 from banish import addresses
 from banish.addresses import Network
+from banish.decisions.bantime import History
 from banish.model import Change, Decision
 
 COUNTS = 1_000_000
@@ -34,6 +35,14 @@ class Entry(NamedTuple):
     change: Change | None
 
 
+class Past(NamedTuple):
+    """What is remembered of an id in a jail: its bans so far, when the last one began, and when that ends or ended."""
+
+    bans: int
+    at: float = 0.0
+    until: float = math.inf
+
+
 class Ledger:
     """Bans in force, by jail and id."""
 
@@ -42,7 +51,8 @@ class Ledger:
         self._wide: dict[str, dict[str, None]] = {}
         """By jail, the ids that are networks of more than one address."""
         self._ends: list[tuple[float, str, str]] = []
-        self._counts: dict[tuple[str, str], int] = {}
+        self._past: dict[tuple[str, str], Past] = {}
+        self._past_jails: set[str] = set()
         self._totals: Counter[str] = Counter()
 
     def __len__(self) -> int:
@@ -91,14 +101,36 @@ class Ledger:
 
     def ban_count(self, jail: str, id_: str) -> int:
         """How often *jail* has banned *id_* so far."""
-        return self._counts.get((jail, id_), 0)
+        past = self._past.get((jail, id_))
+        return past.bans if past else 0
 
-    def remember_count(self, jail: str, id_: str, count: int) -> None:
-        """Take in how often *jail* banned *id_* in earlier runs."""
-        self._counts.pop((jail, id_), None)
-        if len(self._counts) >= COUNTS:
-            del self._counts[next(iter(self._counts))]
-        self._counts[jail, id_] = count
+    def history(self, jail: str, id_: str) -> History:
+        """What *jail* remembers of *id_*."""
+        past = self._past.get((jail, id_), Past(0))
+        return History(past.bans, past.at, id_ in self._jails.get(jail, ()))
+
+    def history_everywhere(self, jail: str, id_: str) -> History:
+        """What all jails remember of *id_*; its ban stands when *jail* has it."""
+        known = [past for name in self._past_jails if (past := self._past.get((name, id_)))]
+        return History(
+            sum(past.bans for past in known),
+            max((past.at for past in known), default=0.0),
+            id_ in self._jails.get(jail, ()),
+        )
+
+    def remember(self, jail: str, id_: str, past: Past) -> None:
+        """Take in how *jail* banned *id_* in earlier runs."""
+        self._past.pop((jail, id_), None)
+        if len(self._past) >= COUNTS:
+            del self._past[next(iter(self._past))]
+        self._past[jail, id_] = past
+        self._past_jails.add(jail)
+
+    def forget_before(self, before: float) -> None:
+        """Forget the bans that ended at *before* or earlier: who comes back now is a first offender."""
+        for key in [key for key, past in self._past.items() if past.until <= before]:
+            del self._past[key]
+        self._past_jails = {jail for jail, _ in self._past}
 
     def apply(self, decision: Decision, now: float) -> Entry:
         """Enter *decision*; a new ban is counted, one that stands is prolonged when the new end is later."""
@@ -116,7 +148,6 @@ class Ledger:
         if decision.origin != "restored":
             count = self.ban_count(decision.jail, decision.id) + 1
             decision = replace(decision, ban_count=count)
-        self.remember_count(decision.jail, decision.id, decision.ban_count)
         self._totals[decision.jail] += 1
         self._enter(decision)
         return Entry("banned", decision, Change("ban", decision))
@@ -125,6 +156,11 @@ class Ledger:
         """End the ban of *id_* in *jail* now; None when there is none."""
         decision = self._leave(jail, id_)
         return None if decision is None else Change("unban", decision)
+
+    def pardon(self, jail: str, id_: str) -> Change | None:
+        """End the ban of *id_* in *jail* now, as one that should not have been: it does not count, nor do those before it."""
+        self._past.pop((jail, id_), None)
+        return self.lift(jail, id_)
 
     def lift_jail(self, jail: str) -> list[Change]:
         """End every ban of *jail* now."""
@@ -156,5 +192,6 @@ class Ledger:
         network = decision.network
         if network is not None and network.prefixlen < network.max_prefixlen:
             self._wide.setdefault(decision.jail, {})[decision.id] = None
+        self.remember(decision.jail, decision.id, Past(decision.ban_count, decision.at, decision.expires_at))
         if not math.isinf(decision.expires_at):
             heapq.heappush(self._ends, (decision.expires_at, decision.jail, decision.id))

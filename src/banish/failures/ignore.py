@@ -1,9 +1,9 @@
-"""Who is never counted and never banned: ``ignoreip`` and ``ignoreself``.
+"""Who is never counted and never banned: ``ignoreip`` and ``ignoreself``; and the settings of who else is asked.
 
 ``ignoreip`` lists addresses, networks (CIDR or IP/netmask), host names, ``file:PATH`` and plain text that equals an id. This
 module is pure, so names and files are *asked for* (``names``, ``files``) and the answers handed in (``learn``); until then they
 match nothing. A network is refused when it touches an ignored address from either side: a ban of 192.0.2.0/24 would hit an
-ignored 192.0.2.9.
+ignored 192.0.2.9. What ``ignorecommand`` says is asked for last, by the jail, as a question to the world.
 """
 
 from __future__ import annotations
@@ -18,11 +18,25 @@ _FILE = "file:"
 
 
 @dataclass(frozen=True, slots=True)
+class CacheSettings:
+    """jail.conf(5) ``ignorecache``: how long (seconds) and for how many keys an answer of ``ignorecommand`` is kept.
+
+    *key* has tags, as ``<F-USER>@<ip-host>``.
+    """
+
+    key: str
+    max_count: int = 100
+    max_time: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
 class IgnoreSettings:
-    """jail.conf(5) ``ignoreip`` (its items as written) and ``ignoreself``."""
+    """jail.conf(5) ``ignoreip`` (its items as written), ``ignoreself``, ``ignorecommand`` (with tags) and ``ignorecache``."""
 
     ignoreip: tuple[str, ...] = ()
     ignoreself: bool = True
+    command: str = ""
+    cache: CacheSettings | None = None
 
 
 class NetworkSet:

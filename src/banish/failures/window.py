@@ -39,11 +39,11 @@ class WindowSettings:
 class _Ticket:
     """What is known of one id: its window, its last lines, and the fields of its first failure."""
 
-    __slots__ = ("fields", "last_at", "matches", "retries", "since", "times")
+    __slots__ = ("attempts", "fields", "last_at", "matches", "retries", "since", "times")
 
     def __init__(self, match: Match) -> None:
         self.since = self.last_at = match.at
-        self.retries = 0
+        self.retries = self.attempts = 0
         self.times: deque[float] = deque()
         self.matches: deque[str] = deque()
         self.fields: Fields = match.fields
@@ -69,8 +69,11 @@ class Window:
         """Go on with other settings; what has been counted stays counted."""
         self._settings = settings
 
-    def count(self, match: Match) -> Failure:
-        """Count *match*; ``Failure.retries`` has reached maxretry when a ban is due."""
+    def count(self, match: Match, weight: int = 1, bans: int = 0) -> Failure:
+        """Count *match*; ``Failure.due`` when it has reached maxretry, and the id begins at zero again.
+
+        It counts as *weight* failures; *bans*, how often the id was banned before, is only passed on.
+        """
         self.total += 1
         ticket = self._tickets.get(match.id)
         if ticket is None:
@@ -78,11 +81,13 @@ class Window:
                 self._make_room(match.at)
             ticket = self._tickets[match.id] = _Ticket(match)
         if self._settings.window == "exact":
-            self._count_exactly(ticket, match.at)
+            self._count_exactly(ticket, match.at, weight)
         else:
-            self._estimate(ticket, match.at)
+            self._estimate(ticket, match.at, weight)
+        ticket.attempts += 1
         self._remember(ticket, match.lines)
-        if ticket.retries >= self._settings.maxretry:
+        due = ticket.retries >= self._settings.maxretry
+        if due:
             del self._tickets[match.id]
         return Failure(
             self._jail,
@@ -93,6 +98,10 @@ class Window:
             ticket.since,
             tuple(ticket.matches),
             ticket.fields,
+            ticket.attempts,
+            bans,
+            weight,
+            due,
         )
 
     def tick(self, now: float) -> None:
@@ -109,23 +118,24 @@ class Window:
         """Start *id_* from zero; an unknown id is fine."""
         self._tickets.pop(id_, None)
 
-    def _estimate(self, ticket: _Ticket, at: float) -> None:
+    def _estimate(self, ticket: _Ticket, at: float, weight: int) -> None:
         findtime = self._settings.findtime
         if at > ticket.last_at:
             if ticket.since < at - findtime:
                 ticket.retries = round(ticket.retries / (at - ticket.since) * findtime)
                 ticket.since = at - findtime
             ticket.last_at = at
-        ticket.retries += 1
+        ticket.retries += weight
 
-    def _count_exactly(self, ticket: _Ticket, at: float) -> None:
+    def _count_exactly(self, ticket: _Ticket, at: float, weight: int) -> None:
         ticket.last_at = max(ticket.last_at, at)
         oldest = ticket.last_at - self._settings.findtime
         times = ticket.times
-        if times and at < times[-1]:
-            insort(times, at)  # logs of several writers are not quite in order
-        else:
-            times.append(at)
+        for _ in range(weight):
+            if times and at < times[-1]:
+                insort(times, at)  # logs of several writers are not quite in order
+            else:
+                times.append(at)
         while times and times[0] < oldest:
             times.popleft()
         ticket.since = times[0]

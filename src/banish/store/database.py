@@ -15,6 +15,7 @@ Nothing here is thread-safe; calls may come from different threads, but only one
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -22,6 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from banish.decisions.ledger import Past
 from banish.errors import Origin, Problem, StoreError
 from banish.model import Decision, Position
 from banish.store import file, lock, rows
@@ -36,6 +38,7 @@ _BAN = """
     VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?)"""
 _UNBAN = """
     UPDATE bans SET expires_at = min(?, coalesce(expires_at, ?)) WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"""
+_PARDON = "DELETE FROM bans WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"
 _POSITION = """
     INSERT OR REPLACE INTO positions (source, device, inode, "offset", head, anchor) VALUES (CAST(? AS TEXT), ?, ?, ?, ?, ?)"""
 _FORGET = "DELETE FROM positions WHERE source = CAST(? AS TEXT)"
@@ -59,8 +62,8 @@ class Store:
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self._connection = connection
         self._name = name
-        self._bans: dict[Key, Decision | float] = {}
-        """Not yet written: a ban, or when it was ended."""
+        self._bans: dict[Key, Decision | float | None] = {}
+        """Not yet written: a ban, when it was ended, or None: it is to be forgotten."""
         self._positions: dict[str, Position | None] = {}
         self._dropped = 0
         self._found: Problem | None = None
@@ -185,12 +188,14 @@ class Store:
         unbans: Iterable[Key] = (),
         positions: Mapping[str, Position | None] | None = None,
         *,
+        pardons: Iterable[Key] = (),
         now: float,
     ) -> None:
         """Write all of it, and whatever an earlier call could not write, in one transaction.
 
         *unbans* are (jail, id) of bans that ended before their time, at *now*: the row stays and keeps its count. They count
         as later than *bans* of the same call. A ban of the same jail and id replaces the row (that is how a ban is prolonged).
+        *pardons* are (jail, id) of bans that shall be forgotten altogether, their count too.
         A position of None forgets its source.
 
         What cannot be written is kept for the next call, and nothing is lost by carrying on. Raises StoreError when that
@@ -201,6 +206,8 @@ class Store:
             _put(self._bans, (ban.jail, ban.id), ban)
         for key in unbans:
             self._end(key, now)
+        for key in pardons:
+            _put(self._bans, key, None)
         for source, position in (positions or {}).items():
             _put(self._positions, source, position)
         if not self.pending:
@@ -226,16 +233,20 @@ class Store:
         found = self._read(_STANDING, (now,))
         return (decision for row in found if (decision := rows.decision(row)) is not None)
 
-    def ban_counts(self) -> dict[Key, int]:
+    def past(self) -> dict[Key, Past]:
         """Return how often each (jail, id) has been banned, ended bans included, as far back as `purge` has left them.
 
-        Raises StoreError when the database cannot be read.
+        In the order in which their last bans began. Raises StoreError when the database cannot be read.
         """
-        found = self._read("SELECT jail, id, ban_count FROM bans", ())
+        found = self._read("SELECT jail, id, ban_count, at, expires_at FROM bans ORDER BY at", ())
         return {
-            (jail, ident): count
-            for jail, ident, count in found
-            if isinstance(jail, str) and isinstance(ident, str) and isinstance(count, int)
+            (jail, ident): Past(count, at, math.inf if until is None else until)
+            for jail, ident, count, at, until in found
+            if isinstance(jail, str)
+            and isinstance(ident, str)
+            and isinstance(count, int)
+            and isinstance(at, (int, float))
+            and isinstance(until, (int, float, type(None)))
         }
 
     def positions(self) -> dict[str, Position]:
@@ -269,7 +280,7 @@ class Store:
         if isinstance(waiting, Decision):
             # The ban itself was never written; its row must be, for the count.
             _put(self._bans, key, replace(waiting, expires_at=min(now, waiting.expires_at)))
-        elif waiting is None:
+        elif key not in self._bans:
             _put(self._bans, key, now)
 
     def _attempt(self, now: float) -> Exception | None:
@@ -326,8 +337,11 @@ class Store:
                 [
                     (at, at, rows.text(jail), rows.text(ident))
                     for (jail, ident), at in self._bans.items()
-                    if not isinstance(at, Decision)
+                    if at is not None and not isinstance(at, Decision)
                 ],
+            )
+            write.executemany(
+                _PARDON, [(rows.text(jail), rows.text(ident)) for (jail, ident), at in self._bans.items() if at is None]
             )
             known = [(source, position) for source, position in self._positions.items() if position is not None]
             write.executemany(_POSITION, [rows.position_row(*item) for item in known])
