@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
@@ -160,6 +161,35 @@ def test_a_lost_table_is_told_from_other_errors_and_can_be_replaced(
     firewall.replace([SSHD], [ban("192.0.2.3")], NOW)
     firewall.apply([ban("192.0.2.0/24")], NOW)
     assert {str(network) for _, network in firewall.holds(NOW)} == {"192.0.2.3/32", "192.0.2.0/24"}
+
+
+@pytest.mark.parametrize("ranges", [1639, 2000, 32_767])
+def test_a_list_of_thousands_of_ports_is_one_rule(firewall: NftablesFirewall, nft: Nft, ranges: int) -> None:
+    ports = tuple((number, number) for number in range(1, 2 * ranges, 2))
+    firewall.replace([Scope("web", ("tcp",), ports)], [ban("192.0.2.1", jail="web")], NOW)
+    listing = nft("list", "chain", "inet", "banish", "pre")
+    listed = re.findall(r"tcp dport \{ ([\d, \n\t-]+) \} ip saddr @web-ip4", listing)
+    assert [[int(port) for port in one.split(",")] for one in listed] == [[low for low, _ in ports]]
+    assert firewall.intact()
+
+
+def test_only_a_change_of_somebody_elses_disturbs(firewall: NftablesFirewall, nft: Nft) -> None:
+    records = [ban("192.0.2.1"), ban("198.51.100.0/24", math.inf), ban("2001:db8::1")]
+    firewall.replace([SSHD], records, NOW)
+    firewall.apply([ban("192.0.2.2")], NOW)
+    assert (firewall.intact(), firewall.disturbed()) == (True, False)
+    nft("add table inet filter")
+    assert (firewall.intact(), firewall.disturbed()) == (True, True)
+    assert firewall.missing(records, NOW) == []
+    assert (firewall.intact(), firewall.disturbed()) == (True, False)
+    nft("delete element inet banish sshd-ip4-24 { 198.51.100.0 }")
+    firewall.apply([ban("192.0.2.3")], NOW)  # does not hide what came before it
+    assert (firewall.intact(), firewall.disturbed()) == (True, True)
+    assert firewall.missing(records, NOW) == [records[1]]
+    assert firewall.disturbed()
+    firewall.apply(records, NOW)
+    assert firewall.missing(records, NOW) == []
+    assert not firewall.disturbed()
 
 
 @pytest.mark.parametrize("damage", ["flush chain inet banish pre", "delete chain inet banish pre"])

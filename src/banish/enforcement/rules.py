@@ -8,6 +8,7 @@ libnftnl's udata.h), and mean something to nft alone.
 
 from __future__ import annotations
 
+import math
 import struct
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +31,7 @@ from banish.enforcement.netlink import (
     NLM_F_CREATE,
     Message,
     attribute,
+    attributes,
     chunks,
     nested,
     text,
@@ -236,6 +238,30 @@ def elements_request(addresses: AddressSet) -> bytes:
     return _IN_TABLE + text(NFTA_SET_ELEM_LIST_SET, addresses.name)
 
 
+def element_request(addresses: AddressSet, packed: bytes) -> bytes:
+    """Return the attributes that ask NFT_MSG_GETSETELEM for one element of a set."""
+    element = nested(NFTA_LIST_ELEM, nested(NFTA_SET_ELEM_KEY, attribute(NFTA_DATA_VALUE, packed)))
+    return _element_list(text(NFTA_SET_ELEM_LIST_SET, addresses.name), element)
+
+
+def held(addresses: AddressSet, part: bytes) -> dict[bytes, float]:
+    """Read one answer to ``elements_request``: each network (packed) and the seconds it has left, ``math.inf`` for ever."""
+    result: dict[bytes, float] = {}
+    width = addresses.bits // 8
+    for kind, value in attributes(part):
+        if kind != NFTA_SET_ELEM_LIST_ELEMENTS:
+            continue
+        for _, element in attributes(value):
+            # The key comes first (nf_tables_fill_setelem), in two headers; there may be half a million of them.
+            key, left = element[8 : 8 + width], math.inf
+            for found, number in attributes(element[8 + width :]):
+                if found == NFTA_SET_ELEM_EXPIRATION:
+                    left = int.from_bytes(number, "big") / 1000
+            if len(key) == width:
+                result[key] = left
+    return result
+
+
 def _element_list(name: bytes, elements: bytes) -> bytes:
     return b"".join((_IN_TABLE, name, attribute(NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED, elements)))
 
@@ -264,15 +290,21 @@ def _constant_set(kind: int, width: int, flags: int, elements: Sequence[bytes], 
         nested(NFTA_SET_DESC, u32(NFTA_SET_DESC_SIZE, len(elements))),
         attribute(NFTA_SET_USERDATA, _byteorder()),
     )
-    filling = (
-        _IN_TABLE,
-        text(NFTA_SET_ELEM_LIST_SET, _ANONYMOUS),
-        u32(NFTA_SET_ELEM_LIST_SET_ID, identity),
-        nested(NFTA_SET_ELEM_LIST_ELEMENTS, *elements),
-    )
+    # A thousand ranges and more do not fit in one attribute; the set takes its elements from several messages as well.
+    filling = [
+        b"".join(
+            (
+                _IN_TABLE,
+                text(NFTA_SET_ELEM_LIST_SET, _ANONYMOUS),
+                u32(NFTA_SET_ELEM_LIST_SET_ID, identity),
+                attribute(NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED, piece),
+            )
+        )
+        for piece in chunks(elements, _ROOM)
+    ]
     return [
         Message(NFT_MSG_NEWSET, NLM_F_CREATE, b"".join(parts), "the set of a rule"),
-        Message(NFT_MSG_NEWSETELEM, NLM_F_CREATE, b"".join(filling), "the elements of a rule's set"),
+        *(Message(NFT_MSG_NEWSETELEM, NLM_F_CREATE, piece, "the elements of a rule's set") for piece in filling),
     ]
 
 
