@@ -6,13 +6,15 @@ import ctypes
 import math
 import os
 import re
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from pathlib import Path
 
 import pytest
 
-from banish.enforcement import rules
+from banish.enforcement import owner, rules
 from banish.enforcement.netlink import Netlink
 from banish.enforcement.nftables import NftablesFirewall
 from banish.enforcement.roster import TableLost
@@ -230,6 +232,30 @@ def test_a_table_left_by_an_earlier_run_makes_way(firewall: NftablesFirewall) ->
     earlier.close()
     firewall.replace([SSHD], [ban("192.0.2.2")], NOW)
     assert set(firewall.holds(NOW)) == {("sshd", ip_network("192.0.2.2"))}
+
+
+def test_the_table_of_another_process_is_left_alone_for_as_long_as_it_runs(nft: Nft) -> None:
+    firewall = NftablesFirewall()
+    with subprocess.Popen(["sleep", "60"]) as other:
+        started = Path(f"/proc/{other.pid}/stat").read_text().split()[21]
+        theirs = f"process {other.pid} started {started}"
+        nft("-f", "-", script=f'table inet banish {{ comment "{theirs}"\n }}\n')
+        with pytest.raises(FirewallError, match=rf"another banishd \(process {other.pid}\) owns table inet banish"):
+            firewall.replace([SSHD], [ban("192.0.2.1")], NOW)
+        firewall.stop()
+        assert theirs in nft("list", "table", "inet", "banish")
+        other.kill()
+    firewall.replace([SSHD], [ban("192.0.2.1")], NOW)
+    assert owner.mark() in nft("list", "table", "inet", "banish")
+    assert owner.running(owner.mark()) is None
+    firewall.stop()
+    assert nft("list", "ruleset") == ""
+
+
+def test_a_number_that_another_process_has_now_is_no_owner(firewall: NftablesFirewall, nft: Nft) -> None:
+    nft("-f", "-", script='table inet banish { comment "process 1 started 0"\n }\n')
+    firewall.replace([SSHD], [ban("192.0.2.1")], NOW)
+    assert firewall.intact()
 
 
 def test_without_the_capability_it_says_which_one_is_needed() -> None:

@@ -11,11 +11,12 @@ import errno
 from collections.abc import Sequence
 
 from banish.addresses import Network
-from banish.enforcement import rules
+from banish.enforcement import owner, rules
 from banish.enforcement.layout import CHAIN, SLACK, TABLE, AddressSet, Layout, Plan, Refusal, lasts
 from banish.enforcement.netlink import LARGEST_BATCH, Message, Netlink, Refused, attributes
 from banish.enforcement.roster import TableLost
 from banish.enforcement.scopes import Record, Scope
+from banish.errors import FirewallError
 
 _FIXED_RULES = 2
 _OF_FIXED_RULE = 0x7FFFFFFF
@@ -50,6 +51,12 @@ class NftablesFirewall:
         """
         layout = Layout(scopes)
         plan = layout.plan_all(records, now)
+        other = self._other_owner()
+        if other is not None:
+            raise FirewallError(
+                f"another banishd (process {other}) owns table inet {TABLE}: stop it, or run this one in a network "
+                "namespace of its own"
+            )
         before = self._count()
         try:
             self._commit([rules.add_table(), rules.delete_table(), *_new_table(plan), *_contents(plan)])
@@ -86,10 +93,11 @@ class NftablesFirewall:
         return plan.refused
 
     def stop(self) -> None:
-        """Remove the table, with everything in it; that there is none is as good."""
+        """Remove the table, with everything in it; that there is none, or that of another banishd that runs, is as good."""
         try:
             # Adding first makes the delete succeed in any case, and both are one transaction.
-            self._commit([rules.add_table(), rules.delete_table()])
+            if self._other_owner() is None:
+                self._commit([rules.add_table(), rules.delete_table()])
         finally:
             self.close()
 
@@ -156,11 +164,13 @@ class NftablesFirewall:
         missing: list[Record] = []
         unlisted: list[Record] = []
         for record in records:
-            _, jail, network, _ = record
+            _, jail, network, expires_at = record
+            left = held.get((jail, network.version, network.prefixlen), nothing).get(network.network_address.packed)
+            if left is not None and left + SLACK >= expires_at - now:
+                continue
             wanted = lasts(record, now)
             if wanted <= SLACK:
                 continue
-            left = held.get((jail, network.version, network.prefixlen), nothing).get(network.network_address.packed)
             if left is None:
                 unlisted.append(record)
             elif left + SLACK < wanted:
@@ -170,6 +180,19 @@ class NftablesFirewall:
         elif not unlisted and not missing:
             self._searched = generation
         return missing
+
+    def _other_owner(self) -> int | None:
+        """Return the number of the process that owns the table, if that is another than this and runs."""
+        try:
+            link = self._socket()
+            userdata = link.get(
+                rules.NFT_MSG_GETTABLE, rules.NFTA_TABLE_USERDATA, "read the table", rules.table_request()
+            )
+        except Refused as error:
+            if error.errno in (errno.ENOENT, errno.EBADMSG):  # no table; one without a comment
+                return None
+            raise
+        return owner.running(rules.table_comment(userdata))
 
     def _count(self) -> int:
         """Return how many transactions there have been, by the kernel's 32 bits."""
@@ -216,7 +239,7 @@ class NftablesFirewall:
 
 def _new_table(plan: Plan) -> list[Message]:
     fixed = [rules.accept_loopback(), *rules.accept_neighbour_discovery(_OF_FIXED_RULE)]
-    return [rules.add_table(), rules.add_chain(), *fixed, *_sets_and_rules(plan)]
+    return [rules.add_table(owner.mark()), rules.add_chain(), *fixed, *_sets_and_rules(plan)]
 
 
 def _sets_and_rules(plan: Plan) -> list[Message]:

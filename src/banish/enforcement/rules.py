@@ -41,7 +41,7 @@ from banish.enforcement.ports import LAST_PORT, PROTOCOLS
 from banish.enforcement.scopes import Ports
 
 # enum nf_tables_msg_types
-NFT_MSG_NEWTABLE, NFT_MSG_DELTABLE = 0, 2
+NFT_MSG_NEWTABLE, NFT_MSG_GETTABLE, NFT_MSG_DELTABLE = 0, 1, 2
 NFT_MSG_NEWCHAIN = 3
 NFT_MSG_NEWRULE, NFT_MSG_GETRULE = 6, 7
 NFT_MSG_NEWSET, NFT_MSG_GETSET = 9, 10
@@ -50,7 +50,7 @@ NFT_MSG_GETGEN = 16
 
 NFTA_LIST_ELEM = 1
 NFTA_GEN_ID = 1
-NFTA_TABLE_NAME = 1
+NFTA_TABLE_NAME, NFTA_TABLE_USERDATA = 1, 6
 
 NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME, NFTA_CHAIN_HOOK, NFTA_CHAIN_POLICY, NFTA_CHAIN_TYPE = 1, 3, 4, 5, 7
 NFTA_HOOK_HOOKNUM, NFTA_HOOK_PRIORITY = 1, 2
@@ -91,6 +91,7 @@ IFNAMSIZ = 16
 
 # nft's datatypes and user data
 TYPE_IPADDR, TYPE_IP6ADDR, TYPE_INET_SERVICE, TYPE_ICMP6_TYPE = 7, 8, 13, 29
+UDATA_TABLE_COMMENT = 0
 UDATA_SET_KEYBYTEORDER, UDATA_SET_COMMENT = 0, 7
 BYTEORDER_BIG_ENDIAN = 2
 
@@ -108,8 +109,23 @@ _IN_TABLE = text(1, TABLE)
 """NFTA_*_TABLE is 1 for everything that lies in a table."""
 
 
-def add_table() -> Message:
-    return Message(NFT_MSG_NEWTABLE, NLM_F_CREATE, text(NFTA_TABLE_NAME, TABLE), f"table {TABLE}")
+def add_table(comment: str = "") -> Message:
+    parts = text(NFTA_TABLE_NAME, TABLE)
+    if comment:
+        words = comment.encode() + b"\0"
+        parts += attribute(NFTA_TABLE_USERDATA, bytes((UDATA_TABLE_COMMENT, len(words))) + words)
+    return Message(NFT_MSG_NEWTABLE, NLM_F_CREATE, parts, f"table {TABLE}")
+
+
+def table_request() -> bytes:
+    """Return the attributes that ask NFT_MSG_GETTABLE for the table."""
+    return text(NFTA_TABLE_NAME, TABLE)
+
+
+def table_comment(userdata: bytes) -> str:
+    """Return the comment in a table's user data; empty when there is none."""
+    kind, length = userdata[:2].ljust(2, b"\0")
+    return userdata[2 : 2 + length].rstrip(b"\0").decode("utf-8", "replace") if kind == UDATA_TABLE_COMMENT else ""
 
 
 def delete_table() -> Message:
