@@ -214,7 +214,7 @@ def printable(jail: str) -> str:
     """Return *jail*, or where nft(8) could not read it back as a name, a name that is just as much its own.
 
     >>> printable("sshd"), printable("web & mail")
-    ('sshd', 'jail.web_mail.52aabbf59ef3b9d2')
+    ('sshd', 'jail.web_mail.e4f97a4066c116a8')
     """
     if _PLAIN_NAME.fullmatch(jail):
         return jail
