@@ -53,6 +53,23 @@ def test_what_is_neither_address_nor_network(text: str) -> None:
     assert addresses.parse(text) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("198.51.100.9/8", True), ("192.0.2.9/255.255.255.0", True), ("[2001:db8::1]/64", True), ("::ffff:192.0.2.9/120", True),
+        ("192.0.2.0/24", False), ("192.0.2.9", False), ("192.0.2.9/32", False), ("2001:db8::/32", False), ("0.0.0.0/0", False),
+        ("::ffff:192.0.2.0/120", False), ("192.0.2.9/33", False), ("example.org/8", False), ("", False), ("[", False),
+    ],
+)  # fmt: skip
+def test_a_network_written_with_the_address_of_a_host_is_told(text: str, cut: bool) -> None:
+    assert addresses.has_host_bits(text) is cut
+
+
+@given(st.text(alphabet="0123456789abcdef.:/[]% ", max_size=40))
+def test_host_bits_of_any_text_are_answered(text: str) -> None:
+    assert not addresses.has_host_bits(text) or addresses.parse(text) is not None
+
+
 @given(st.text(max_size=40))
 def test_any_text_is_answered(text: str) -> None:
     network = addresses.parse(text)

@@ -39,6 +39,25 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "9" * 400,
+        f"0*{'9' * 400}",
+        f"-{'9' * 400}",
+        f"{'9' * 400} - {'9' * 400}",
+        "1000000000001",
+        "40000y",
+        "-2000000000000",
+    ],
+)
+def test_what_is_beyond_all_measure_is_refused(text: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"is not a duration: too large \(up to 1000000000000 seconds; -1 is for ever\)"
+    ):
+        durations.parse(text)
+
+
+@pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0s"), (59.6, "1m"), (3599, "59m 59s"), (203400, "2d 8h 30m"), (604800, "1w"), (31557600 + 86400 * 25, "1y 3w 4d"),
         (31557600 + 86400 * 27.9, "1y 4w"),

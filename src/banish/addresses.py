@@ -8,7 +8,7 @@ the packet arrives. Parsing is strict as inet_pton(3) is: no leading zeros, no `
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -25,10 +25,7 @@ def parse(text: str) -> Network | None:
     >>> parse("192.0.2.7"), parse("::ffff:192.0.2.7"), parse("[2001:db8::1]"), parse("192.0.2.9/24"), parse("example.org")
     (IPv4Network('192.0.2.7/32'), IPv4Network('192.0.2.7/32'), IPv6Network('2001:db8::1/128'), IPv4Network('192.0.2.0/24'), None)
     """
-    text = text.strip()
-    if text.startswith("["):
-        closing = text.find("]")
-        text = text[1:closing] + text[closing + 1 :] if closing > 0 else ""
+    text = _bare(text)
     if "%" in text:
         return None
     try:
@@ -41,6 +38,21 @@ def parse(text: str) -> Network | None:
     if mapped is not None and network.prefixlen >= _MAPPED_PREFIX:
         return IPv4Network((mapped, network.prefixlen - _MAPPED_PREFIX), strict=False)
     return network
+
+
+def has_host_bits(text: str) -> bool:
+    """True when *text* is a network with bits set beyond its prefix, which ``parse`` cuts: was it meant so wide?
+
+    False for what is no network at all.
+
+    >>> has_host_bits("198.51.100.9/8"), has_host_bits("198.0.0.0/8"), has_host_bits("198.51.100.9")
+    (True, False, False)
+    """
+    if parse(text) is None:
+        return False
+    text = _bare(text)
+    interface = IPv6Interface(text) if ":" in text else IPv4Interface(text)
+    return interface.ip != interface.network.network_address
 
 
 def show(network: Network) -> str:
@@ -59,3 +71,12 @@ def within(inner: Network, outer: Network) -> bool:
     if isinstance(inner, IPv4Network):
         return isinstance(outer, IPv4Network) and inner.subnet_of(outer)
     return isinstance(outer, IPv6Network) and inner.subnet_of(outer)
+
+
+def _bare(text: str) -> str:
+    """Return *text* without the brackets of an IPv6 address; empty when one is missing."""
+    text = text.strip()
+    if not text.startswith("["):
+        return text
+    closing = text.find("]")
+    return text[1:closing] + text[closing + 1 :] if closing > 0 else ""

@@ -36,12 +36,14 @@ _UNITS = (
 )
 _TOKEN = re.compile(r"\s*(?:(?P<number>\d+(?:\.\d*)?|\.\d+)\s*(?P<unit>[a-z]+)?|(?P<sign>[-+*()]))", re.IGNORECASE)
 _DEPTH = 50
+_LONGEST = 1e12
+"""Seconds, some thirty thousand years: what is longer is a slip of the hand, and far larger numbers are not exact any more."""
 
 
 def parse(text: str) -> float:
-    """Return the seconds *text* stands for; ``math.inf`` when it is negative.
+    """Return the seconds *text* stands for; ``math.inf`` when it is negative, any negative, as jail.conf(5) has it.
 
-    Raises ValueError, naming the place, when *text* is not a duration.
+    Raises ValueError, naming the place, when *text* is not a duration or is beyond all measure. The result is never NaN.
 
     >>> parse("1d 12h")
     129600.0
@@ -49,6 +51,9 @@ def parse(text: str) -> float:
     (5400.0, 7200.0, 600.0, inf)
     """
     seconds = _Parser(text).parse()
+    if not abs(seconds) <= _LONGEST:  # written so that what is not a number is refused too
+        shown = text if len(text) <= 40 else f"{text[:39]}…"
+        raise ValueError(f"{shown!r} is not a duration: too large (up to {_LONGEST:.0f} seconds; -1 is for ever)")
     return math.inf if seconds < 0 else seconds
 
 

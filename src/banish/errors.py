@@ -34,7 +34,8 @@ class Problem:
     """Something for a person to mend.
 
     *text* says what is wrong, *remedy* what to do. *severity* ``error`` means that something is left out because of it
-    (the jail, as a rule), ``warning`` that everything runs, though perhaps not as intended.
+    (the jail, as a rule), ``warning`` that everything runs, though perhaps not as intended. *fatal* is an error that leaves
+    open what the configuration as a whole would have been (a file that cannot be read): it must not be put in force.
 
     >>> print(Problem("unknown option", remedy="did you mean maxretry?", section="sshd", option="maxrety",
     ...               value="3", origin=Origin("jail.local", 7)))
@@ -48,6 +49,7 @@ class Problem:
     value: str = ""
     origin: Origin | None = None
     severity: Literal["error", "warning"] = "error"
+    fatal: bool = False
 
     def __str__(self) -> str:
         where = [str(self.origin)] if self.origin else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 from pathlib import Path
 
 import pytest
@@ -97,12 +98,59 @@ def test_lines_that_cannot_be_read_are_told_and_the_rest_is_kept() -> None:
     assert ini.parse(content.encode(), "f").sections["sshd"]["maxretry"].text == "3"
 
 
-def test_a_file_that_is_not_utf8_is_left_out() -> None:
-    file = ini.parse(b"[sshd]\nport = 22\nfailregex = \xe4\n", "jail.local")
-    assert file.sections == {}
-    assert [str(problem) for problem in file.problems] == [
-        "jail.local:3: is not UTF-8 (the file is left out; convert it with iconv(1))"
+def test_bytes_that_are_not_utf8_cost_no_more_than_their_line() -> None:
+    content = b"[DEFAULT]\nignoreip = 192.0.2.1\n  gr\xfcn.example\n  192.0.2.2\n[sshd]\nport = 22\nfailregex = \xe4\n"
+    file = ini.parse(content, "jail.local")
+    assert file.sections["DEFAULT"]["ignoreip"].text == "192.0.2.1\ngr\N{REPLACEMENT CHARACTER}n.example\n192.0.2.2"
+    assert file.sections["sshd"]["port"].text == "22"
+    assert [(problem.section, problem.severity, problem.fatal) for problem in file.problems] == [
+        ("", "error", False),
+        ("sshd", "error", False),
     ]
+    assert [str(problem) for problem in file.problems] == [
+        "jail.local:3 ignoreip = gr\N{REPLACEMENT CHARACTER}n.example: is not UTF-8 (convert the file with iconv(1))",
+        "jail.local:7 [sshd] failregex = \N{REPLACEMENT CHARACTER}: is not UTF-8 (convert the file with iconv(1))",
+    ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[DEF\xc4ULT]\nignoreip = 192.0.2.1\n",
+        b"[DEFAULT]\n\xefgnoreip = 192.0.2.1\n",
+        b"[DEFAULT]\n\xe4\n",
+        b"[INCLUDES]\nbefore = gr\xfcn.conf\n",
+        "[DEFAULT]\nignoreip = 192.0.2.1\n".encode("utf-16"),
+    ],
+)
+def test_where_a_name_cannot_be_read_the_file_cannot_be_trusted(content: bytes) -> None:
+    assert ini.parse(content, "jail.local").problems[0].fatal
+
+
+def test_a_replacement_character_that_was_written_is_text() -> None:
+    assert values("[sshd]\nfailregex = \N{REPLACEMENT CHARACTER}") == {
+        "sshd": {"failregex": "\N{REPLACEMENT CHARACTER}"}
+    }
+
+
+@pytest.mark.parametrize("header", ["[sshd", "[]", "[sshd = x", "[ sshd"])
+def test_a_header_that_is_none_is_no_continuation_of_what_stands_above(header: str) -> None:
+    content = f"[DEFAULT]\nignoreip = 192.0.2.1\n{header}\nenabled = false\n  more\nnonsense\n[nginx]\nport = 80\n"
+    file = ini.parse(content.encode(), "jail.local")
+    assert {name: list(options) for name, options in file.sections.items()} == {
+        "DEFAULT": ["ignoreip"],
+        "nginx": ["port"],
+    }
+    assert file.sections["DEFAULT"]["ignoreip"].text == "192.0.2.1"
+    (problem,) = file.problems
+    assert problem.fatal
+    assert str(problem) == (
+        f"jail.local:3: {header!r} is not a section header: what follows cannot be assigned (close it with ])"
+    )
+
+
+def test_an_indented_bracket_is_part_of_the_value_above() -> None:
+    assert values("[sshd]\nfailregex = a\n  [b") == {"sshd": {"failregex": "a\n[b"}}
 
 
 def test_a_comment_that_is_not_utf8_costs_nothing() -> None:
@@ -115,10 +163,28 @@ def test_a_byte_order_mark_is_no_text() -> None:
     assert ini.parse(b"\xef\xbb\xbf[sshd]\nport = 22", "f").sections["sshd"]["port"].text == "22"
 
 
-def test_a_file_that_cannot_be_opened_is_a_problem(tmp_path: Path) -> None:
-    file = ini.read(tmp_path / "nosuch.conf")
-    assert file.sections == {}
-    assert "No such file or directory" in str(file.problems[0])
+def test_a_file_that_cannot_be_read_is_fatal(tmp_path: Path) -> None:
+    link, directory, pipe = tmp_path / "link.conf", tmp_path / "dir.conf", tmp_path / "pipe.conf"
+    link.symlink_to("nowhere")
+    directory.mkdir()
+    os.mkfifo(pipe)
+    for path, words in (
+        (tmp_path / "nosuch.conf", "cannot be read: No such file or directory"),
+        (link, "is a link to nothing"),
+        (directory, "is a directory"),
+        (pipe, "is not a regular file"),
+    ):
+        file = ini.read(path)
+        assert file.sections == {}
+        assert [(problem.text, problem.severity, problem.fatal) for problem in file.problems] == [
+            (words, "error", True)
+        ]
+
+
+def test_a_link_to_dev_null_is_an_empty_file(tmp_path: Path) -> None:
+    masked = tmp_path / "masked.conf"
+    masked.symlink_to("/dev/null")
+    assert ini.read(masked) == ini.IniFile(str(masked), {})
 
 
 CONTENT = st.text(st.sampled_from(" \t\n\r[]=:;#%ab\x00é?"), max_size=60)
@@ -141,6 +207,10 @@ def test_whatever_configparser_accepts_means_the_same_here(content: str) -> None
     try:
         parser.read_string(content.replace("\r\n", "\n").replace("\r", "\n"))
     except configparser.Error:
+        return
+    if any(problem.fatal for problem in ini.parse(content.encode(), "f").problems):
+        # configparser takes "[a = b" for an option called "[a"; here it is a header that was not closed.
+        assert any(line.strip().startswith("[") for line in content.replace("\r", "\n").split("\n"))
         return
     theirs = {section: dict(parser.items(section)) for section in parser.sections()}
     for options in theirs.values():

@@ -181,6 +181,63 @@ def test_a_user_directory_that_does_not_exist_is_told(empty: tuple[Path, Path]) 
     ]
 
 
+def damaged(path: Path, how: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if how == "directory":
+        path.mkdir()
+    else:
+        path.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("how", ["directory", "dangling"])
+@pytest.mark.parametrize(
+    "name", ["jail.conf", "jail.local", "jail.d/a.conf", "jail.d/b.local", "more.conf", "more.local"]
+)
+def test_what_is_there_and_cannot_be_read_is_fatal(empty: tuple[Path, Path], name: str, how: str) -> None:
+    user, packaged = empty
+    write(packaged, {"jail.conf": "[INCLUDES]\nbefore = more.conf\n", "more.conf": ""})
+    write(user, {"jail.d/z.conf": "[INCLUDES]\nbefore = ../more.conf\n"})
+    damaged(user / name, how)
+    tree = Tree(user, packaged)
+    assert tree.read("jail") is not None
+    assert [(problem.origin and problem.origin.file, problem.fatal) for problem in tree.problems] == [
+        (str(user / name), True)
+    ]
+
+
+def test_a_directory_that_is_there_and_cannot_be_listed_is_fatal(empty: tuple[Path, Path]) -> None:
+    user, packaged = empty
+    write(packaged, {"jail.conf": ""})
+    damaged(user / "jail.d", "dangling")
+    write(user, {"filter.d": ""})
+    tree = Tree(user, packaged)
+    tree.read("jail")
+    tree.available("filter.d")
+    tree.available("filter.d")
+    assert [str(problem) for problem in tree.problems if problem.fatal] == [
+        f"{user}/jail.d: cannot be read: No such file or directory (check its permissions, or remove it)",
+        f"{user}/filter.d: cannot be read: Not a directory (check its permissions, or remove it)",
+    ]
+
+
+def test_a_users_directory_that_is_none_is_fatal(empty: tuple[Path, Path], tmp_path: Path) -> None:
+    for how in ("file", "dangling"):
+        path = tmp_path / how
+        path.write_text("") if how == "file" else path.symlink_to("nowhere")
+        assert [problem.fatal for problem in Tree(path, empty[1]).problems] == [True]
+
+
+def test_a_file_is_masked_by_a_link_to_dev_null(empty: tuple[Path, Path]) -> None:
+    user, packaged = empty
+    write(packaged, {"jail.conf": "", "jail.d/x.conf": "[sshd]\nenabled = true\n"})
+    (user / "jail.d").mkdir()
+    (user / "jail.d/x.conf").symlink_to("/dev/null")
+    tree = Tree(user, packaged)
+    sections = tree.read("jail")
+    assert sections is not None
+    assert (sections.names(), tree.problems) == ((), [])
+
+
 def test_problems_of_a_file_are_told_once_however_often_it_is_read(trees: Trees) -> None:
     trees.package("filter.d/common.conf", "nonsense\n")
     trees.package("filter.d/sshd.conf", "[INCLUDES]\nbefore = common.conf\n[Definition]\nfailregex = ^<HOST>$\n")

@@ -115,6 +115,23 @@ def test_saying_it_again_does_no_harm(enforcer: Enforcer) -> None:
     assert held(enforcer) == once
 
 
+def test_what_is_missing_is_named(enforcer: Enforcer) -> None:
+    records = [
+        ban("192.0.2.1"),
+        ban("192.0.2.0/24"),
+        ban("2001:db8::1", math.inf),
+        ban("192.0.2.5", NOW + 10_000 * 365 * 86400),
+        ban("192.0.2.6", NOW + 2),
+    ]
+    enforcer.replace([SSHD], records, NOW)
+    assert enforcer.intact()
+    assert not enforcer.disturbed()
+    assert enforcer.missing(records, NOW) == []
+    others = [ban("192.0.2.1", math.inf), ban("192.0.2.2"), ban("192.0.0.0/16"), ban("192.0.2.3", NOW - 5)]
+    assert sorted(enforcer.missing(others, NOW), key=str) == sorted(others[:3], key=str)
+    assert enforcer.missing([ban("192.0.2.2", NOW + 1), unban("192.0.2.2")], NOW) == []
+
+
 def test_stop_removes_everything_may_come_twice_and_is_not_the_end(enforcer: Enforcer) -> None:
     enforcer.stop()
     enforcer.replace([SSHD], [ban("192.0.2.1")], NOW)

@@ -55,6 +55,12 @@ class Wall:
     def intact(self) -> bool:
         return True
 
+    def disturbed(self) -> bool:
+        return False
+
+    def missing(self, records: Sequence[Record], now: float) -> list[Record]:
+        return []
+
 
 class Book(Store):
     """A database in memory that tells when it is written, and fails when told to."""
@@ -93,7 +99,7 @@ class House:
         )
         self.jails = [jail]
         actions = {"web": [ActionSettings("wall", "wall", "wall", {"type": "allports"})]}
-        dispatch = Dispatch(actions, lambda: self.ledger, load=lambda name: self.wall)
+        dispatch = Dispatch(actions, lambda: self.ledger, load=lambda name: self.wall, roster_names=())
         dispatch.start(NOW)
         self.pipeline = Pipeline(self.ledger, dispatch, self.book, self.logbook)
         reader = LineReader(LineSettings())

@@ -10,7 +10,10 @@ _PASSING = {"handle", "expires", "packets", "bytes"}
 
 def plain(listing: str) -> list[dict[str, Any]]:
     """Return the objects of *listing* in their order: no handles and counts, elements sorted."""
-    return [_strip(entry) for entry in json.loads(listing)["nftables"] if "metainfo" not in entry]
+    found = [_strip(entry) for entry in json.loads(listing)["nftables"] if "metainfo" not in entry]
+    for entry in found:
+        entry.get("table", {}).pop("comment", None)  # names the process
+    return found
 
 
 def elements(listing: str, name: str) -> dict[str, int | None]:

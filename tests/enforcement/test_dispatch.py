@@ -21,6 +21,7 @@ from banish.enforcement.scopes import Record, Scope
 from banish.errors import FirewallError
 from banish.model import Change, Decision, Notice
 from tests.conftest import Nft
+from tests.enforcement.listing import elements, plain
 
 NOW = 1_700_000_000.0
 
@@ -30,7 +31,10 @@ class Moody(DryRun):
 
     def __init__(self) -> None:
         super().__init__()
-        self.mood: FirewallError | None = None
+        self.mood: Exception | None = None
+        self.removed: set[str] = set()
+        self.searches = 0
+        self.touched = False
         self.replaced: list[tuple[Sequence[Scope], int]] = []
         self.applied: list[int] = []
         self.stopped = 0
@@ -57,6 +61,13 @@ class Moody(DryRun):
     def intact(self) -> bool:
         self._complain()
         return self.whole
+
+    def disturbed(self) -> bool:
+        return self.touched
+
+    def missing(self, records: Sequence[Record], now: float) -> list[Record]:
+        self.searches += 1
+        return [record for record in records if str(record.network) in self.removed]
 
     def _complain(self, lost_matters: bool = True) -> None:
         if self.mood is not None and (lost_matters or not isinstance(self.mood, TableLost)):
@@ -101,7 +112,7 @@ def moody() -> Moody:
 
 @pytest.fixture
 def dispatch(ledger: Ledger, moody: Moody) -> Dispatch:
-    one = Dispatch(SSHD, ledger, load=lambda name: moody)
+    one = Dispatch(SSHD, ledger, load=lambda name: moody, roster_names=())
     one.start(NOW)
     return one
 
@@ -117,7 +128,7 @@ def levels(notices: Sequence[Notice]) -> list[str]:
 def test_start_puts_in_force_what_stands(ledger: Ledger, moody: Moody) -> None:
     ledger.ban("192.0.2.1")
     ledger.ban("192.0.2.2", jail="elsewhere")
-    notices = Dispatch(SSHD, ledger, load=lambda name: moody).start(NOW)
+    notices = Dispatch(SSHD, ledger, load=lambda name: moody, roster_names=()).start(NOW)
     assert held(moody) == {"192.0.2.1/32"}
     assert notices == [Notice("INFO", "actions", "nftables: bans put in force: 1")]
 
@@ -200,7 +211,7 @@ def test_what_is_unbanned_while_it_waits_is_not_banned_later(dispatch: Dispatch,
 def test_a_failing_start_is_made_up_for(ledger: Ledger, moody: Moody) -> None:
     ledger.ban("192.0.2.1")
     moody.mood = FirewallError("no CAP_NET_ADMIN", errno.EPERM)
-    dispatch = Dispatch(SSHD, ledger, load=lambda name: moody)
+    dispatch = Dispatch(SSHD, ledger, load=lambda name: moody, roster_names=())
     assert levels(dispatch.start(NOW)) == ["ERROR"]
     moody.mood = None
     assert levels(dispatch.tick(NOW + 1)) == ["INFO", "NOTICE"]
@@ -259,7 +270,7 @@ def test_a_clock_set_back_does_not_stop_the_retries(dispatch: Dispatch, ledger: 
 
 def test_a_jail_may_have_two_actions_and_share_its_sets(ledger: Ledger, moody: Moody) -> None:
     tcp, udp = action(port="sip", protocol="tcp"), action(actname="nftables-udp", port="sip", protocol="udp")
-    dispatch = Dispatch({"asterisk": [tcp, udp, tcp]}, ledger, load=lambda name: moody)
+    dispatch = Dispatch({"asterisk": [tcp, udp, tcp]}, ledger, load=lambda name: moody, roster_names=())
     dispatch.start(NOW)
     scopes = (Scope("asterisk", ("tcp",), ((5060, 5060),)), Scope("asterisk", ("udp",), ((5060, 5060),)))
     assert moody.replaced == [(scopes, 0)]
@@ -299,7 +310,7 @@ def test_a_bad_action_is_a_problem_and_the_others_work(ledger: Ledger, moody: Mo
         "[web] action",
     ]
 
-    dispatch = Dispatch({"sshd": jails["sshd"]}, ledger, load=lambda name: moody)
+    dispatch = Dispatch({"sshd": jails["sshd"]}, ledger, load=lambda name: moody, roster_names=())
     dispatch.start(NOW)
     assert held(moody) == {"192.0.2.1/32"}
 
@@ -310,10 +321,141 @@ def test_stop_says_what_could_not_be_undone(dispatch: Dispatch, moody: Moody) ->
     assert dispatch.stop() == []
 
 
+def test_a_bug_in_an_enforcer_is_a_failure_like_any_other(dispatch: Dispatch, ledger: Ledger, moody: Moody) -> None:
+    moody.mood = ValueError("a netlink attribute holds 65531 bytes, not 90000")
+    (notice,) = dispatch.apply([ledger.ban("192.0.2.1")], NOW)
+    assert notice.level == "ERROR"
+    assert "ValueError('a netlink attribute holds 65531 bytes, not 90000') at " in notice.text
+    assert notice.text.endswith("; trying again in 1 s")
+    assert "ValueError" in str(dispatch.problems()[0])
+    assert dispatch.tick(NOW + 0.5) == []
+    assert levels(dispatch.tick(NOW + 1)) == ["ERROR"]
+    moody.mood = None
+    # After a bug nobody knows what was done of it, so all is done anew.
+    assert levels(dispatch.tick(NOW + 3)) == ["INFO", "NOTICE"]
+    assert held(moody) == {"192.0.2.1/32"}
+
+    moody.mood = KeyError("x")
+    assert levels(dispatch.tick(NOW + 100)) == ["ERROR"]
+    assert "KeyError('x')" in dispatch.stop()[0].text
+
+
+def test_a_bug_at_start_or_in_the_making_of_an_enforcer_is_told(ledger: Ledger, moody: Moody) -> None:
+    moody.mood = RuntimeError("boom")
+    dispatch = Dispatch(SSHD, ledger, load=lambda name: moody, roster_names=())
+    assert levels(dispatch.start(NOW)) == ["ERROR"]
+
+    def broken(name: str) -> Moody:
+        raise ImportError(name)
+
+    dispatch = Dispatch(SSHD, ledger, load=broken, roster_names=("dryrun",))
+    assert dispatch.problems()[0].text.startswith("the enforcer cannot be used: a bug in banish")
+    assert levels(dispatch.start(NOW)) == ["WARNING"]
+
+
+def test_bans_removed_one_by_one_are_put_back_and_nothing_is_rebuilt(
+    dispatch: Dispatch, ledger: Ledger, moody: Moody
+) -> None:
+    dispatch.apply([ledger.ban("192.0.2.1"), ledger.ban("192.0.2.2")], NOW)
+    moody.removed, moody.touched = {"192.0.2.2/32"}, True
+    (notice,) = dispatch.tick(NOW + 10)
+    assert notice.text == "nftables: another program has removed 1 bans; putting them back"
+    assert (moody.applied, len(moody.replaced)) == ([2, 1], 1)
+
+
+def test_bans_are_looked_up_the_more_seldom_the_more_there_are(
+    dispatch: Dispatch, ledger: Ledger, moody: Moody
+) -> None:
+    for second in range(60):
+        dispatch.tick(NOW + second)
+    assert moody.searches == 0  # nobody else has changed anything
+    moody.touched = True
+    for second in range(60, 120):
+        dispatch.tick(NOW + second)
+    assert moody.searches == 12
+    network = ip_network("192.0.2.1")
+    for number in range(30_000):
+        ledger.ban(f"number {number}", network=network)
+    for second in range(120, 240):
+        dispatch.tick(NOW + second)
+    assert moody.searches == 12 + 4
+
+
+def test_a_ban_that_stands_can_be_asserted_again(dispatch: Dispatch, ledger: Ledger, moody: Moody) -> None:
+    over = ledger.ban("192.0.2.2", left=0).decision
+    nobody = Decision("sshd", "mallory", None, NOW, NOW + 600)
+    stands = ledger.ban("192.0.2.1").decision
+    for _ in range(2):
+        assert dispatch.reassert([stands, over, nobody], NOW) == []
+    assert moody.holds(NOW) == {("sshd", ip_network("192.0.2.1")): NOW + 600}
+    assert moody.applied == [1, 1]
+
+
+def test_what_an_earlier_run_left_with_an_enforcer_nobody_uses_is_removed(ledger: Ledger, moody: Moody) -> None:
+    unused = Moody()
+    there = {"nftables": unused, "dryrun": moody}
+    dispatch = Dispatch({"sshd": [action("dryrun")]}, ledger, load=there.__getitem__, roster_names=there)
+    dispatch.start(NOW)
+    assert (unused.stopped, moody.stopped) == (1, 0)
+    unused.mood = FirewallError("no CAP_NET_ADMIN", errno.EPERM)
+    assert levels(dispatch.start(NOW)) == ["DEBUG", "INFO"]
+    unused.mood = FirewallError("busy", errno.EBUSY)
+    assert levels(dispatch.start(NOW)) == ["WARNING", "INFO"]
+
+
+@pytest.mark.netns
+def test_in_the_kernel_the_table_of_an_earlier_run_goes_when_no_jail_needs_it(ledger: Ledger, nft: Nft) -> None:
+    earlier = NftablesFirewall()
+    earlier.replace([Scope("old", (), ())], [], NOW)
+    earlier.close()
+    Dispatch({}, ledger).start(NOW)
+    assert nft("list", "ruleset") == ""
+
+
+@pytest.mark.netns
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "flush set inet banish sshd-ip4",
+        "delete element inet banish sshd-ip4 { 192.0.2.1 }",
+        "delete element inet banish sshd-ip4-24 { 198.51.100.0 }",
+        "delete element inet banish sshd-ip4 { 192.0.2.1 }; add element inet banish sshd-ip4 { 192.0.2.1 timeout 90s }",
+        "flush ruleset",
+    ],
+)
+def test_in_the_kernel_what_was_removed_by_hand_is_back_within_seconds(ledger: Ledger, nft: Nft, damage: str) -> None:
+    dispatch = Dispatch(SSHD, ledger)
+    dispatch.start(NOW)
+    dispatch.apply([ledger.ban(text) for text in ("192.0.2.1", "192.0.2.2", "198.51.100.0/24", "2001:db8::1")], NOW)
+    before = plain(nft("-j", "list", "ruleset"))
+    assert dispatch.tick(NOW + 6) == []
+    nft(damage)
+    assert plain(nft("-j", "list", "ruleset")) != before
+    assert levels(dispatch.tick(NOW))[:1] == ["WARNING"]
+    assert elements(nft("-j", "list", "ruleset"), "sshd-ip4") == {"192.0.2.1": 600, "192.0.2.2": 600}
+    assert elements(nft("-j", "list", "ruleset"), "sshd-ip4-24") == {"198.51.100.0": 600}
+    # And as it is all well again, nothing more is said or done.
+    assert [dispatch.tick(NOW + step) for step in (6, 12)] == [[], []]
+    dispatch.stop()
+
+
+@pytest.mark.netns
+def test_in_the_kernel_a_clock_that_was_set_is_made_up_for_by_another_start(ledger: Ledger, nft: Nft) -> None:
+    dispatch = Dispatch(SSHD, ledger)
+    dispatch.start(NOW)
+    dispatch.apply([ledger.ban("192.0.2.1"), ledger.ban("192.0.2.2", math.inf)], NOW)
+    for step, left in ((-3600, 4200), (500, 100)):
+        dispatch.start(NOW + step)
+        assert elements(nft("-j", "list", "ruleset"), "sshd-ip4") == {"192.0.2.1": left, "192.0.2.2": None}
+    dispatch.start(NOW + 601)
+    assert elements(nft("-j", "list", "ruleset"), "sshd-ip4") == {"192.0.2.2": None}
+    dispatch.stop()
+
+
 @pytest.mark.netns
 def test_in_the_kernel_a_table_deleted_by_hand_comes_back_with_the_next_ban(ledger: Ledger, nft: Nft) -> None:
     firewall = NftablesFirewall()
-    dispatch = Dispatch(SSHD, ledger, load=lambda name: firewall)
+    dispatch = Dispatch(SSHD, ledger, load=lambda name: firewall, roster_names=())
     dispatch.start(NOW)
     dispatch.apply([ledger.ban("192.0.2.1"), ledger.ban("198.51.100.0/24")], NOW)
     nft("delete table inet banish")
@@ -329,7 +471,7 @@ def test_in_the_kernel_a_table_deleted_by_hand_comes_back_with_the_next_ban(ledg
 @pytest.mark.netns
 def test_in_the_kernel_no_ban_is_lost_while_somebody_keeps_deleting_the_table(ledger: Ledger, nft: Nft) -> None:
     firewall = NftablesFirewall()
-    dispatch = Dispatch(SSHD, ledger, load=lambda name: firewall)
+    dispatch = Dispatch(SSHD, ledger, load=lambda name: firewall, roster_names=())
     dispatch.start(NOW)
     loop = "for i in 1 2 3 4 5 6 7 8 9 10; do nft delete table inet banish 2>/dev/null; done"
     now, number = NOW, 0

@@ -5,13 +5,16 @@ from __future__ import annotations
 import ctypes
 import math
 import os
+import re
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from pathlib import Path
 
 import pytest
 
-from banish.enforcement import rules
+from banish.enforcement import owner, rules
 from banish.enforcement.netlink import Netlink
 from banish.enforcement.nftables import NftablesFirewall
 from banish.enforcement.roster import TableLost
@@ -162,6 +165,35 @@ def test_a_lost_table_is_told_from_other_errors_and_can_be_replaced(
     assert {str(network) for _, network in firewall.holds(NOW)} == {"192.0.2.3/32", "192.0.2.0/24"}
 
 
+@pytest.mark.parametrize("ranges", [1639, 2000, 32_767])
+def test_a_list_of_thousands_of_ports_is_one_rule(firewall: NftablesFirewall, nft: Nft, ranges: int) -> None:
+    ports = tuple((number, number) for number in range(1, 2 * ranges, 2))
+    firewall.replace([Scope("web", ("tcp",), ports)], [ban("192.0.2.1", jail="web")], NOW)
+    listing = nft("list", "chain", "inet", "banish", "pre")
+    listed = re.findall(r"tcp dport \{ ([\d, \n\t-]+) \} ip saddr @web-ip4", listing)
+    assert [[int(port) for port in one.split(",")] for one in listed] == [[low for low, _ in ports]]
+    assert firewall.intact()
+
+
+def test_only_a_change_of_somebody_elses_disturbs(firewall: NftablesFirewall, nft: Nft) -> None:
+    records = [ban("192.0.2.1"), ban("198.51.100.0/24", math.inf), ban("2001:db8::1")]
+    firewall.replace([SSHD], records, NOW)
+    firewall.apply([ban("192.0.2.2")], NOW)
+    assert (firewall.intact(), firewall.disturbed()) == (True, False)
+    nft("add table inet filter")
+    assert (firewall.intact(), firewall.disturbed()) == (True, True)
+    assert firewall.missing(records, NOW) == []
+    assert (firewall.intact(), firewall.disturbed()) == (True, False)
+    nft("delete element inet banish sshd-ip4-24 { 198.51.100.0 }")
+    firewall.apply([ban("192.0.2.3")], NOW)  # does not hide what came before it
+    assert (firewall.intact(), firewall.disturbed()) == (True, True)
+    assert firewall.missing(records, NOW) == [records[1]]
+    assert firewall.disturbed()
+    firewall.apply(records, NOW)
+    assert firewall.missing(records, NOW) == []
+    assert not firewall.disturbed()
+
+
 @pytest.mark.parametrize("damage", ["flush chain inet banish pre", "delete chain inet banish pre"])
 def test_lost_rules_are_noticed_though_the_sets_stand(firewall: NftablesFirewall, nft: Nft, damage: str) -> None:
     firewall.replace([SSHD], [ban("192.0.2.1")], NOW)
@@ -200,6 +232,30 @@ def test_a_table_left_by_an_earlier_run_makes_way(firewall: NftablesFirewall) ->
     earlier.close()
     firewall.replace([SSHD], [ban("192.0.2.2")], NOW)
     assert set(firewall.holds(NOW)) == {("sshd", ip_network("192.0.2.2"))}
+
+
+def test_the_table_of_another_process_is_left_alone_for_as_long_as_it_runs(nft: Nft) -> None:
+    firewall = NftablesFirewall()
+    with subprocess.Popen(["sleep", "60"]) as other:
+        started = Path(f"/proc/{other.pid}/stat").read_text().split()[21]
+        theirs = f"process {other.pid} started {started}"
+        nft("-f", "-", script=f'table inet banish {{ comment "{theirs}"\n }}\n')
+        with pytest.raises(FirewallError, match=rf"another banishd \(process {other.pid}\) owns table inet banish"):
+            firewall.replace([SSHD], [ban("192.0.2.1")], NOW)
+        firewall.stop()
+        assert theirs in nft("list", "table", "inet", "banish")
+        other.kill()
+    firewall.replace([SSHD], [ban("192.0.2.1")], NOW)
+    assert owner.mark() in nft("list", "table", "inet", "banish")
+    assert owner.running(owner.mark()) is None
+    firewall.stop()
+    assert nft("list", "ruleset") == ""
+
+
+def test_a_number_that_another_process_has_now_is_no_owner(firewall: NftablesFirewall, nft: Nft) -> None:
+    nft("-f", "-", script='table inet banish { comment "process 1 started 0"\n }\n')
+    firewall.replace([SSHD], [ban("192.0.2.1")], NOW)
+    assert firewall.intact()
 
 
 def test_without_the_capability_it_says_which_one_is_needed() -> None:

@@ -7,11 +7,17 @@ deeper indented lines continue a value, empty lines stay part of it. Values are 
 The law: nothing is raised for what a file contains. What cannot be read is told as a problem and the rest is kept. A line
 that is neither an option nor indented is taken for the continuation that it nearly always is: dropping it would silently
 shorten an ``ignoreip`` list and lock its author out. Duplicates are told, and the later one wins.
+
+What leaves open how the rest is meant is *fatal* (see ``errors.Problem``), because going on with half a file lifts bans and
+forgets whom to spare: a file that cannot be read, a line that begins like a section header and is none, and bytes that are not
+UTF-8 where a name should be. In a value such bytes become U+FFFD, and the value's line is told as an error.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +27,16 @@ from banish.config.text import Text
 from banish.errors import Origin, Problem
 
 DEFAULT = "DEFAULT"
+INCLUDES = "INCLUDES"
 
 _Severity = Literal["error", "warning"]
 
 _HEADER = re.compile(r"\[(?P<name>.+)\]")
 _OPTION = re.compile(r"(?P<name>[^=:]*?)\s*[=:]\s*(?P<value>.*)", re.DOTALL)
 _INLINE_COMMENT = re.compile(r"(?:^|(?<=\s));")
-_UNDECODABLE = "\N{REPLACEMENT CHARACTER}"
+_UNDECODABLE = re.compile("[\udc80-\udcff]")  # what ``surrogateescape`` makes of bytes that are not UTF-8
+_GARBLED = "\N{REPLACEMENT CHARACTER}"
+_CONVERT = "convert the file with iconv(1)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,31 +49,33 @@ class IniFile:
 
 
 def read(path: Path) -> IniFile:
-    """Read and parse *path*; a file that cannot be read gives no sections and a problem."""
+    """Read and parse *path*; a file that cannot be read gives no sections and a fatal problem.
+
+    A link to /dev/null is an empty file: that is how people mask one.
+    """
     try:
+        found = os.stat(path)
+        if stat.S_ISCHR(found.st_mode) and found.st_rdev == os.stat(os.devnull).st_rdev:
+            return IniFile(str(path), {})
+        if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
+            return _unreadable(path, "is a directory" if stat.S_ISDIR(found.st_mode) else "is not a regular file")
         content = path.read_bytes()
     except OSError as error:
-        problem = Problem(
-            f"cannot be read: {error.strerror or error}", remedy="the file is left out", origin=Origin(str(path))
-        )
-        return IniFile(str(path), {}, (problem,))
+        dangling = isinstance(error, FileNotFoundError) and os.path.islink(path)
+        return _unreadable(path, "is a link to nothing" if dangling else f"cannot be read: {error.strerror or error}")
     return parse(content, str(path))
+
+
+def _unreadable(path: Path, why: str) -> IniFile:
+    remedy = "make it readable, or remove it if it is not needed"
+    return IniFile(str(path), {}, (Problem(why, remedy, origin=Origin(str(path)), fatal=True),))
 
 
 def parse(content: bytes, file: str) -> IniFile:
     """Parse *content*; *file* is the name that origins and problems carry."""
     problems: list[Problem] = []
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        text = content.decode("utf-8-sig", "replace")
-        origin = Origin(file, content.count(b"\n", 0, error.start) + 1)
-        if any(_UNDECODABLE in line and line.strip()[0] not in "#;" for line in _split(text)):
-            left_out = Problem("is not UTF-8", remedy="the file is left out; convert it with iconv(1)", origin=origin)
-            return IniFile(file, {}, (left_out,))
-        problems.append(Problem("a comment is not UTF-8", remedy="", origin=origin, severity="warning"))
     parser = _Parser(file, problems)
-    for number, line in enumerate(_split(text), start=1):
+    for number, line in enumerate(_split(content.decode("utf-8-sig", "surrogateescape")), start=1):
         parser.feed(number, line)
     return IniFile(file, parser.finish(), tuple(problems))
 
@@ -84,11 +95,19 @@ class _Parser:
         self._lines: list[str] = []
         self._numbers: list[int] = []
         self._indent = 0
+        self._passing_over = False
+        """After a header that cannot be read: nobody knows whose options these are."""
+        self._comment_told = False
 
     def feed(self, number: int, line: str) -> None:
         comment = line.lstrip().startswith(("#", ";"))
         inline = None if comment else _INLINE_COMMENT.search(line)
         value = "" if comment else line[: inline.start() if inline else None].strip()
+        garbled = _UNDECODABLE.search(value) is not None
+        if garbled:
+            value = _UNDECODABLE.sub(_GARBLED, value)
+        elif _UNDECODABLE.search(line):
+            self._garbled_comment(number)
         if not value:
             if not comment and inline is None and self._option:
                 self._append(number, "")
@@ -96,13 +115,26 @@ class _Parser:
         indent = len(line) - len(line.lstrip())
         if self._option and indent > self._indent:
             self._append(number, value)
+            if garbled:
+                self._garbled_value(number, self._option, value)
             return
-        if header := _HEADER.match(value):
+        if value.startswith("["):
+            header = _HEADER.match(value)
             self._indent = indent
-            self._open(number, header["name"])
+            if header is None:
+                self._pass_over(number, value, "is not a section header", "close it with ]")
+            elif garbled:
+                self._pass_over(number, value, "is not UTF-8", _CONVERT)
+            else:
+                self._open(number, header["name"])
+            return
+        if self._passing_over:
             return
         option = _OPTION.fullmatch(value)
-        if option is None and self._option:
+        named = self._option if option is None else option["name"]
+        if garbled and (not named or _GARBLED in named):
+            self._tell(number, "is not UTF-8: the line is left out", _CONVERT, value, fatal=True)
+        elif option is None and self._option:
             self._tell(
                 number,
                 f"is neither an option nor indented: read as a continuation of {self._option}",
@@ -111,6 +143,8 @@ class _Parser:
                 severity="warning",
             )
             self._append(number, value)
+            if garbled:
+                self._garbled_value(number, self._option, value)
         elif option is None or not option["name"]:
             self._tell(number, "is not an option: the line is left out", "write option = value", value)
         elif self._section is None:
@@ -118,13 +152,41 @@ class _Parser:
         else:
             self._indent = indent
             self._begin(number, option["name"].lower(), option["value"])
+            if garbled:
+                self._garbled_value(number, self._option, option["value"])
 
     def finish(self) -> Mapping[str, Mapping[str, Text]]:
         self._end()
         return self._sections
 
+    def _pass_over(self, number: int, value: str, text: str, remedy: str) -> None:
+        self._end()
+        self._section = None
+        self._passing_over = True
+        self._tell(number, f"{text}: what follows cannot be assigned", remedy, value, fatal=True)
+
+    def _garbled_value(self, number: int, option: str, value: str) -> None:
+        # A missing [INCLUDES] is no fault, so the name of a file must not be got wrong unnoticed.
+        self._problems.append(
+            Problem(
+                "is not UTF-8",
+                _CONVERT,
+                section="" if self._section in (None, DEFAULT) else str(self._section),
+                option=option,
+                value=value,
+                origin=Origin(self._file, number),
+                fatal=self._section == INCLUDES,
+            )
+        )
+
+    def _garbled_comment(self, number: int) -> None:
+        if not self._comment_told:
+            self._tell(number, "a comment is not UTF-8", "", severity="warning")
+        self._comment_told = True
+
     def _open(self, number: int, name: str) -> None:
         self._end()
+        self._passing_over = False
         self._section = name
         if name in self._headers and name != DEFAULT:
             self._tell(
@@ -161,7 +223,15 @@ class _Parser:
         self._option = ""
 
     def _tell(
-        self, number: int, text: str, remedy: str, value: str = "", *, option: str = "", severity: _Severity = "error"
+        self,
+        number: int,
+        text: str,
+        remedy: str,
+        value: str = "",
+        *,
+        option: str = "",
+        severity: _Severity = "error",
+        fatal: bool = False,
     ) -> None:
         self._problems.append(
             Problem(
@@ -171,5 +241,6 @@ class _Parser:
                 option=option,
                 origin=Origin(self._file, number),
                 severity=severity,
+                fatal=fatal,
             )
         )

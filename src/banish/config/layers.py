@@ -8,12 +8,16 @@ wherever that name is read, by ``[INCLUDES]`` too.
 An included file pulls in its sibling ``.local`` directly after itself. A file that is included twice is read twice, and the
 second reading overrides again, as fail2ban does it.
 
+What exists counts, whether or not it can be read: a file or directory of the user's that cannot be (permissions, a dangling
+link, a directory in its place) is a fatal problem, never the same as one that is not there. A link to /dev/null is an empty file.
+
 Every definition of an option is kept with the rank of its file, since ``%(known/option)s`` means "what was known before this
 file", through any number of files.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,7 +27,7 @@ from banish.config import ini
 from banish.config.text import Text
 from banish.errors import Origin, Problem
 
-INCLUDES = "INCLUDES"
+INCLUDES = ini.INCLUDES
 
 
 class Definition(NamedTuple):
@@ -86,7 +90,10 @@ class Tree:
         self.problems: list[Problem] = []
         self._files: dict[Path, ini.IniFile] = {}
         self._names: dict[tuple[str, bool], Sections | None] = {}
-        if user is not None and not os.path.isdir(user):
+        self._directories: dict[Path, tuple[Path, ...]] = {}
+        if user is not None and not os.path.isdir(user) and _exists(user):
+            self._cannot_be_read(user, "is not a directory", "make it one, or remove it")
+        elif user is not None and not os.path.isdir(user):
             self.problems.append(
                 Problem(
                     "is not a directory; the packaged configuration is used",
@@ -95,7 +102,7 @@ class Tree:
                 )
             )
         elif user is not None and not os.access(user, os.R_OK | os.X_OK):
-            self.problems.append(Problem("cannot be read", remedy="check its permissions", origin=Origin(str(user))))
+            self._cannot_be_read(user, "cannot be read", "check its permissions")
 
     def read(self, name: str, *, packaged_base: bool = False) -> Sections | None:
         """Return the merged sections of logical *name*, None when no file speaks for it.
@@ -112,7 +119,7 @@ class Tree:
         """The logical names that exist in *directory* (``filter.d``), without the directory."""
         found: set[str] = set()
         for root in self._roots():
-            found.update(path.stem for suffix in (".conf", ".local") for path in _listed(root / directory, suffix))
+            found.update(path.stem for suffix in (".conf", ".local") for path in self._listed(root / directory, suffix))
         return tuple(sorted(found))
 
     def is_user_file(self, file: str) -> bool:
@@ -129,9 +136,9 @@ class Tree:
         for root in self._roots():
             steps = (
                 (root / f"{name}.conf",),
-                _listed(root / f"{name}.d", ".conf"),
+                self._listed(root / f"{name}.d", ".conf"),
                 (root / f"{name}.local",),
-                _listed(root / f"{name}.d", ".local"),
+                self._listed(root / f"{name}.d", ".local"),
             )
             for path in (path for step in steps for path in step):
                 base = packaged_base and path == root / f"{name}.conf"
@@ -139,11 +146,11 @@ class Tree:
                     left_out = not base and self._is_replaced(path.relative_to(root))
                 else:
                     left_out = base
-                if not left_out and os.path.isfile(path):
+                if not left_out and _exists(path):
                     yield path
 
     def _is_replaced(self, relative: Path) -> bool:
-        return self.user not in (None, self.packaged) and os.path.isfile(self.user / relative)
+        return self.user not in (None, self.packaged) and _exists(self.user / relative)
 
     def _chain(self, paths: tuple[Path, ...]) -> Iterator[ini.IniFile]:
         listed = set(paths)
@@ -181,7 +188,7 @@ class Tree:
         direct = Path(os.path.normpath(including.parent / name))
         relative = self._relative(direct)
         candidates = [direct] if relative is None else [root / relative for root in reversed(self._roots())]
-        return next((path for path in candidates if os.path.isfile(path)), None)
+        return next((path for path in candidates if _exists(path)), None)
 
     def _siblings(self, path: Path) -> Iterator[Path]:
         if path.suffix == ".local":
@@ -189,7 +196,7 @@ class Tree:
         sibling = path.with_suffix(".local")
         relative = self._relative(sibling)
         for candidate in [sibling] if relative is None else [root / relative for root in self._roots()]:
-            if os.path.isfile(candidate):
+            if _exists(candidate):
                 yield candidate
 
     def _relative(self, path: Path) -> Path | None:
@@ -198,6 +205,22 @@ class Tree:
                 return path.relative_to(root)
         return None
 
+    def _listed(self, directory: Path, suffix: str) -> tuple[Path, ...]:
+        """The files of *directory* that end in *suffix*, by name; hidden ones are left out, as the shell does."""
+        if directory not in self._directories:
+            found: list[Path] = []
+            try:
+                found = sorted(path for path in directory.iterdir() if not path.name.startswith("."))
+            except (OSError, ValueError) as error:
+                if _exists(directory):
+                    why = getattr(error, "strerror", None) or str(error)
+                    self._cannot_be_read(directory, f"cannot be read: {why}", "check its permissions, or remove it")
+            self._directories[directory] = tuple(found)
+        return tuple(path for path in self._directories[directory] if path.suffix == suffix)
+
+    def _cannot_be_read(self, directory: Path, why: str, remedy: str) -> None:
+        self.problems.append(Problem(why, remedy, origin=Origin(str(directory)), fatal=True))
+
     def _file(self, path: Path) -> ini.IniFile:
         if path not in self._files:
             self._files[path] = ini.read(path)
@@ -205,10 +228,12 @@ class Tree:
         return self._files[path]
 
 
-def _listed(directory: Path, suffix: str) -> tuple[Path, ...]:
-    """The files of *directory* that end in *suffix*, by name; hidden ones are left out, as the shell does."""
+def _exists(path: Path) -> bool:
+    """Tell whether there is anything at *path*, if only a dangling link; what cannot be found out is taken for a yes."""
     try:
-        found = [path for path in directory.iterdir() if path.suffix == suffix and not path.name.startswith(".")]
-    except (OSError, ValueError):
-        return ()
-    return tuple(sorted(found))
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError as error:
+        return error.errno != errno.ENAMETOOLONG
+    return True

@@ -1,14 +1,22 @@
 """Changes go out to the enforcers from here, and come to rest here until an enforcer has taken them.
 
 It is told what the jails' actions are and what is banned (the ledger, through ``standing``); it tells enforcers scopes and
-records, one transaction for each batch. Its law: **no ban is lost, and no firewall's error is raised**. What an enforcer
+records, one transaction for each batch. Its law: **no ban is lost, and nothing an enforcer does is raised**. What an enforcer
 refuses stays queued, is tried again with growing pauses, and is told: as a notice when it happens and in ``problems`` for as
-long as it lasts. When somebody has removed the table, everything that stands is put back in one transaction.
+long as it lasts. A bug in an enforcer is treated as a refusal.
+
+The ledger is the truth, not the firewall. Every few seconds each enforcer is asked whether somebody else has changed anything,
+which costs next to nothing while nobody has. When somebody has removed the table, a set or a rule, everything that stands is
+put back in one transaction. When there was any other change, which may be another program minding its own tables, the bans
+themselves are looked up, and put back where they are missing. That costs time for each ban, so it is done with a pause of a
+second for each thousand bans (5 s at least): a host with half a million bans spends no more on a restless neighbour than others.
 """
 
 from __future__ import annotations
 
+import errno
 import math
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -28,13 +36,20 @@ LONGEST_PAUSE = 60.0
 LOOK_EVERY = 5.0
 """Seconds between looks at whether an enforcer's table still stands."""
 
+SECONDS_PER_BAN = 0.001
+"""Between two lookups of every ban; see above."""
+
 _LOGGER = "actions"
+
+_NOT_FOR_US = frozenset({errno.EPERM, errno.EACCES, errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EOPNOTSUPP})
+"""Whoever meets these can have left nothing in that firewall either."""
 
 
 class Dispatch:
     """All enforcers in use. *jails* gives the actions of each jail by its name, *standing* yields every ban in force.
 
-    *load* makes an enforcer from its name, and raises ConfigError for a name that has none.
+    *load* makes an enforcer from its name, and raises ConfigError for a name that has none; *roster_names* are those that an
+    earlier run may have used.
     """
 
     def __init__(
@@ -42,21 +57,26 @@ class Dispatch:
         jails: Mapping[str, Sequence[ActionSettings]],
         standing: Callable[[], Iterable[Decision]],
         load: Callable[[str], Enforcer] = roster.load,
+        roster_names: Iterable[str] = tuple(roster.ENFORCERS),
     ) -> None:
         self._standing = standing
         self._load = load
+        self._roster_names = tuple(roster_names)
         self._posts: dict[str, _Post] = {}
         self._misfits: list[Problem] = []
         self._settle(jails)
 
     def start(self, now: float) -> list[Notice]:
-        """Put in force everything that stands, in place of whatever an earlier run left behind."""
-        return [notice for post in list(self._posts.values()) for notice in self._renew(post, now)]
+        """Put in force everything that stands, in place of whatever an earlier run left behind.
+
+        To be called again when the clock was set: the kernel counts down the seconds that a ban had left.
+        """
+        return self._sweep() + self._renew_all(now)
 
     def reconfigure(self, jails: Mapping[str, Sequence[ActionSettings]], now: float) -> list[Notice]:
         """Take on other *jails*; what stands for them stays blocked without a gap, what stood for others is gone."""
         self._settle(jails)
-        return self.start(now)
+        return self._renew_all(now)
 
     def apply(self, changes: Sequence[Change], now: float) -> list[Notice]:
         """Carry out *changes*, one transaction for each enforcer they concern."""
@@ -76,6 +96,14 @@ class Dispatch:
             if post.queue and post.due(now):
                 notices += self._serve(post, now)
         return notices
+
+    def reassert(self, decisions: Iterable[Decision], now: float) -> list[Notice]:
+        """Have *decisions*, which stand, blocked in any case: for when it seems that one is not.
+
+        As cheap as a ban, and does no harm where all was well; what is over or is no address is passed over.
+        """
+        standing = [one for one in decisions if one.network is not None and one.expires_at > now]
+        return self.apply([Change("prolong", decision) for decision in standing], now)
 
     def tick(self, now: float) -> list[Notice]:
         """Try again what is due, and look whether the tables still stand. To be called about once a second."""
@@ -111,10 +139,28 @@ class Dispatch:
                     post.enforcer.close()
                 else:
                     post.enforcer.stop()
-            except FirewallError as error:
-                notices.append(Notice("ERROR", _LOGGER, f"{post.name}: bans may still be in force: {error}"))
+            except Exception as error:  # noqa: BLE001 - the others are to be stopped as well
+                text = f"{post.name}: bans may still be in force: {_refusal(error)}"
+                notices.append(Notice("ERROR", _LOGGER, text))
         self._posts = {}
         return notices
+
+    def _sweep(self) -> list[Notice]:
+        """Remove what an earlier run left with enforcers that nobody uses any more; who is in use does it by ``replace``."""
+        notices: list[Notice] = []
+        for name in self._roster_names:
+            if name in self._posts:
+                continue
+            try:
+                self._load(name).stop()
+            except Exception as error:  # noqa: BLE001 - nobody needs this enforcer: say it and go on
+                refusal = _refusal(error)
+                text = f"{name}: what an earlier run blocked may still be in force: {refusal}"
+                notices.append(Notice("DEBUG" if refusal.errno in _NOT_FOR_US else "WARNING", _LOGGER, text))
+        return notices
+
+    def _renew_all(self, now: float) -> list[Notice]:
+        return [notice for post in list(self._posts.values()) for notice in self._renew(post, now)]
 
     def _settle(self, jails: Mapping[str, Sequence[ActionSettings]]) -> None:
         """Work out who guards what, and keep the enforcers that are in use already."""
@@ -130,6 +176,9 @@ class Dispatch:
                         self._posts[action.enforcer] = _Post(action.enforcer, self._load(action.enforcer))
                 except ConfigError as error:
                     self._misfits.append(replace(error.problem, section=jail))
+                except Exception as error:  # noqa: BLE001 - one action that cannot be made leaves the others in force
+                    text = f"the enforcer cannot be used: {_refusal(error)}"
+                    self._misfits.append(Problem(text, "", jail, "enforcer", action.enforcer))
                 else:
                     scopes.setdefault(action.enforcer, {})[scope] = None
             if actions and not any(scope.jail == jail for taken in scopes.values() for scope in taken):
@@ -147,19 +196,31 @@ class Dispatch:
             refusals = post.enforcer.apply(list(post.queue.values()), now)
         except TableLost as error:
             return self._lost(post, str(error), now)
-        except FirewallError as error:
+        except Exception as error:  # noqa: BLE001 - see the law
             return self._failed(post, error, now)
         return self._done(post, refusals)
 
     def _look(self, post: _Post, now: float) -> list[Notice]:
         post.looked_at = now
         try:
-            if post.enforcer.intact():
+            if not post.enforcer.intact():
+                return self._lost(post, "the table or its rules have been changed by another program", now)
+            if not post.enforcer.disturbed() or not post.search_due(now):
                 return []
-        except FirewallError as error:
+            records = self._records(post)
+            post.searched(now, len(records))
+            missing = post.enforcer.missing(records, now)
+        except TableLost as error:
+            return self._lost(post, str(error), now)
+        except Exception as error:  # noqa: BLE001 - see the law
             post.renewal = True
             return self._failed(post, error, now)
-        return self._lost(post, "the table or its rules have been changed by another program", now)
+        if not missing:
+            return []
+        for record in missing:
+            post.queue[record.jail, record.network] = record
+        text = f"{post.name}: another program has removed {len(missing)} bans; putting them back"
+        return [Notice("WARNING", _LOGGER, text), *self._serve(post, now)]
 
     def _lost(self, post: _Post, why: str, now: float) -> list[Notice]:
         """Rebuild at once the first time, with pauses when it is lost again and again: someone may be at odds with us."""
@@ -180,23 +241,29 @@ class Dispatch:
                 post.enforcer.stop()
                 del self._posts[post.name]
                 return []
-            records = [
-                Record("ban", decision.jail, decision.network, decision.expires_at)
-                for decision in self._standing()
-                if decision.network is not None and post.guards(decision.jail)
-            ]
+            records = self._records(post)
             # Behind what stands comes what waits: it is younger, and the last word on a network counts.
             refusals = post.enforcer.replace(post.scopes, [*records, *post.queue.values()], now)
-        except FirewallError as error:
+        except Exception as error:  # noqa: BLE001 - see the law
             post.renewal = True
             return self._failed(post, error, now)
         post.renewal = False
         told = Notice("INFO", _LOGGER, f"{post.name}: bans put in force: {len(records)}")
         return [told, *self._done(post, refusals)]
 
-    def _failed(self, post: _Post, error: FirewallError, now: float) -> list[Notice]:
-        # A second failure in a row may come from the state of the table, which only a rebuild can mend.
-        post.renewal |= post.trouble is not None
+    def _records(self, post: _Post) -> list[Record]:
+        """Return what stands for *post*, as the ledger has it."""
+        return [
+            Record("ban", decision.jail, decision.network, decision.expires_at)
+            for decision in self._standing()
+            if decision.network is not None and post.guards(decision.jail)
+        ]
+
+    def _failed(self, post: _Post, found: Exception, now: float) -> list[Notice]:
+        error = _refusal(found)
+        # A second failure in a row may come from the state of the table, which only a rebuild can mend; and after a bug
+        # nobody knows that state.
+        post.renewal |= post.trouble is not None or error is not found
         post.put_off(error, min(max(FIRST_PAUSE, post.pause * 2), LONGEST_PAUSE), now)
         return [Notice("ERROR", _LOGGER, f"{post.name}: {error}; trying again in {post.pause:.0f} s")]
 
@@ -210,6 +277,15 @@ class Dispatch:
         post.queue.clear()
         post.recover()
         return notices
+
+
+def _refusal(error: Exception) -> FirewallError:
+    """Return *error* if it is a firewall's, else one that says what and where it was: a bug."""
+    if isinstance(error, FirewallError):
+        return error
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return FirewallError(f"a bug in banish, please report it: {error!r}{place}")
 
 
 class _Post:
@@ -227,6 +303,8 @@ class _Post:
         self.trouble: FirewallError | None = None
         self.pause = 0.0
         self.looked_at = 0.0
+        self._searched_at = -math.inf
+        self._search_pause = 0.0
         self._retry_at = 0.0
         self._rebuild_at = -math.inf
         self._rebuild_pause = 0.0
@@ -246,6 +324,13 @@ class _Post:
 
     def look_due(self, now: float) -> bool:
         return not 0 <= now - self.looked_at < LOOK_EVERY
+
+    def search_due(self, now: float) -> bool:
+        return not 0 <= now - self._searched_at < self._search_pause
+
+    def searched(self, now: float, bans: int) -> None:
+        self._searched_at = now
+        self._search_pause = max(LOOK_EVERY, bans * SECONDS_PER_BAN)
 
     def wait_to_rebuild(self, now: float) -> float:
         """Return the seconds to wait before the table is rebuilt: none, unless it was lost not long ago as well."""

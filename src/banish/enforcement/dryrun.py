@@ -17,12 +17,14 @@ from banish.enforcement.layout import (
     LIFTED,
     NEIGHBOUR_DISCOVERY,
     PRIORITY,
+    SLACK,
     TABLE,
     AddressSet,
     Layout,
     Plan,
     Refusal,
     Rule,
+    lasts,
 )
 from banish.enforcement.scopes import Ports, Record, Scope
 
@@ -91,6 +93,13 @@ class DryRun:
 
     def intact(self) -> bool:
         return True
+
+    def disturbed(self) -> bool:
+        return False
+
+    def missing(self, records: Sequence[Record], now: float) -> list[Record]:
+        held = self.holds(now)
+        return [one for one in records if held.get((one.jail, one.network), now) + SLACK < now + lasts(one, now)]
 
     def _say(self, *lines: str) -> None:
         if self._tell is not None and lines:

@@ -38,6 +38,9 @@ FOR_EVER = 0
 LIFTED = -1
 """In place of milliseconds: the element is to be gone."""
 
+SLACK = 5.0
+"""Seconds by which a ban may end sooner than it should before it counts as missing: clocks drift apart, listings take time."""
+
 _LONGEST = 100 * 365 * 86_400_000  # the kernel counts nanoseconds in 64 bits and refuses what overflows (584 years)
 _PLAIN_NAME = re.compile(r"(?!jail\.)[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 _UNWANTED = re.compile(r"[^A-Za-z0-9_-]+")
@@ -175,6 +178,18 @@ class Layout:
         return Plan(created, rules, elements, refused)
 
 
+def lasts(record: Record, now: float) -> float:
+    """Return how long *record* blocks from *now* on, in seconds, as the kernel counts it; 0 when it does not.
+
+    >>> lasts(Record("ban", "sshd", IPv4Network("192.0.2.7/32"), 1600.0), 1000.0)
+    600.0
+    """
+    if record.op == "unban":
+        return 0.0
+    left = _milliseconds(record.expires_at - now)
+    return math.inf if left == FOR_EVER else max(left, 0) / 1000
+
+
 def rules_for(scopes: Iterable[Scope], addresses: AddressSet) -> tuple[Rule, ...]:
     """Return the rules that close *scopes* to *addresses*, each once."""
     rules: dict[Rule, None] = {}
@@ -199,7 +214,7 @@ def printable(jail: str) -> str:
     """Return *jail*, or where nft(8) could not read it back as a name, a name that is just as much its own.
 
     >>> printable("sshd"), printable("web & mail")
-    ('sshd', 'jail.web_mail.52aabbf59ef3b9d2')
+    ('sshd', 'jail.web_mail.e4f97a4066c116a8')
     """
     if _PLAIN_NAME.fullmatch(jail):
         return jail

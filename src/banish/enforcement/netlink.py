@@ -172,12 +172,12 @@ class Netlink:
                 return answer
         raise refusal(errno.EINTR, what)
 
-    def get(self, kind: int, wanted: int, what: str) -> bytes:
-        """Return attribute *wanted* of the one object that *kind* (NFT_MSG_GET*) asks for. Raises Refused."""
+    def get(self, kind: int, wanted: int, what: str, request: bytes = b"") -> bytes:
+        """Return attribute *wanted* of the one object that *kind* (NFT_MSG_GET*) and *request* ask for. Raises Refused."""
         self._sequence += 1
         self._discard()
         try:
-            self._socket.sendto(_frame(kind, NLM_F_REQUEST, self._sequence, b""), (0, 0))
+            self._socket.sendto(_frame(kind, NLM_F_REQUEST, self._sequence, request), (0, 0))
             data = self._socket.recv(_DUMP_PART)
         except OSError as error:
             raise refusal(error.errno or 0, what) from error

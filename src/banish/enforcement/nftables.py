@@ -8,19 +8,22 @@ The layout of the table is in ``layout.py``, its bytes in ``rules.py``.
 from __future__ import annotations
 
 import errno
-import math
 from collections.abc import Sequence
 
 from banish.addresses import Network
-from banish.enforcement import rules
-from banish.enforcement.layout import CHAIN, TABLE, AddressSet, Layout, Plan, Refusal
+from banish.enforcement import owner, rules
+from banish.enforcement.layout import CHAIN, SLACK, TABLE, AddressSet, Layout, Plan, Refusal, lasts
 from banish.enforcement.netlink import LARGEST_BATCH, Message, Netlink, Refused, attributes
 from banish.enforcement.roster import TableLost
 from banish.enforcement.scopes import Record, Scope
+from banish.errors import FirewallError
 
 _FIXED_RULES = 2
 _OF_FIXED_RULE = 0x7FFFFFFF
 """The number of a fixed rule's set in a transaction; those of the plan count from 1."""
+
+_ASKED_FOR = 16
+"""How many bans that a listing lacks are asked for by name."""
 
 
 class NftablesFirewall:
@@ -34,7 +37,11 @@ class NftablesFirewall:
         self._netlink: Netlink | None = None
         self._layout = Layout()
         self._rules = 0
-        self._generation = -1
+        # The kernel counts transactions, everybody's. Each of ours counts these up as well, so they are equal to the kernel's
+        # count for as long as nobody else has changed anything since:
+        self._generation = 0  # the table and its rules were found (or made) as they should be
+        self._searched = 0  # every ban was
+        self._seen = 0  # it was last asked for
 
     def replace(self, scopes: Sequence[Scope], records: Sequence[Record], now: float) -> list[Refusal]:
         """Make the kernel hold exactly *scopes* and *records*, in one transaction.
@@ -44,6 +51,13 @@ class NftablesFirewall:
         """
         layout = Layout(scopes)
         plan = layout.plan_all(records, now)
+        other = self._other_owner()
+        if other is not None:
+            raise FirewallError(
+                f"another banishd (process {other}) owns table inet {TABLE}: stop it, or run this one in a network "
+                "namespace of its own"
+            )
+        before = self._count()
         try:
             self._commit([rules.add_table(), rules.delete_table(), *_new_table(plan), *_contents(plan)])
         except Refused as error:
@@ -52,6 +66,7 @@ class NftablesFirewall:
             half = len(records) // 2
             refused = self.replace(scopes, records[:half], now)
             return refused + self.apply(records[half:], now)
+        self._generation = self._searched = self._seen = (before + 1) & 0xFFFFFFFF
         layout.adopt(plan)
         self._layout = layout
         self._rules = _FIXED_RULES + len(plan.rules)
@@ -78,10 +93,11 @@ class NftablesFirewall:
         return plan.refused
 
     def stop(self) -> None:
-        """Remove the table, with everything in it; that there is none is as good."""
+        """Remove the table, with everything in it; that there is none, or that of another banishd that runs, is as good."""
         try:
             # Adding first makes the delete succeed in any case, and both are one transaction.
-            self._commit([rules.add_table(), rules.delete_table()])
+            if self._other_owner() is None:
+                self._commit([rules.add_table(), rules.delete_table()])
         finally:
             self.close()
 
@@ -98,18 +114,11 @@ class NftablesFirewall:
         thousands of additions the kernel leaves some out of what it lists (of what it blocks, none): it is making its hash
         table larger meanwhile.
         """
-        result: dict[tuple[str, Network], float] = {}
-        for addresses in self._layout.sets:
-            what = f"read set {addresses.name}"
-            try:
-                parts = self._socket().dump(rules.NFT_MSG_GETSETELEM, rules.elements_request(addresses), what)
-            except Refused as error:
-                if error.errno == errno.ENOENT:
-                    raise TableLost(str(error), errno.ENOENT) from error
-                raise
-            for part in parts:
-                result.update(_held(addresses, part, now))
-        return result
+        return {
+            (addresses.jail, addresses.network(packed)): now + left
+            for addresses in self._layout.sets
+            for packed, left in self._list(addresses).items()
+        }
 
     def intact(self) -> bool:
         """Tell whether the table, the sets and the number of rules are as they were left. Costs microseconds as a rule.
@@ -117,7 +126,7 @@ class NftablesFirewall:
         Every transaction of anybody counts the kernel's generation up by one: as long as it counts only ours, nobody else
         has changed anything, and only otherwise is there something to look at.
         """
-        generation = int.from_bytes(self._socket().get(rules.NFT_MSG_GETGEN, rules.NFTA_GEN_ID, "generation"), "big")
+        generation = self._seen = self._count()
         if generation == self._generation:
             return True
         try:
@@ -139,6 +148,82 @@ class NftablesFirewall:
         self._generation = generation
         return True
 
+    def disturbed(self) -> bool:
+        """Tell whether there was a transaction of somebody else's since all bans were last known to be there."""
+        return self._seen != self._searched
+
+    def missing(self, records: Sequence[Record], now: float) -> list[Record]:
+        """Return those bans of *records* that the kernel does not hold, or for too short. Raises TableLost.
+
+        Lists every set, some microseconds for each ban. Because of what ``holds`` says about listings, some of those that a
+        listing lacks are asked for by name; are they there, the listing was at fault, and the sets stay to be looked at.
+        """
+        generation = self._count()
+        held = {(one.jail, one.version, one.prefixlen): self._list(one) for one in self._layout.sets}
+        nothing: dict[bytes, float] = {}
+        missing: list[Record] = []
+        unlisted: list[Record] = []
+        for record in records:
+            _, jail, network, expires_at = record
+            left = held.get((jail, network.version, network.prefixlen), nothing).get(network.network_address.packed)
+            if left is not None and left + SLACK >= expires_at - now:
+                continue
+            wanted = lasts(record, now)
+            if wanted <= SLACK:
+                continue
+            if left is None:
+                unlisted.append(record)
+            elif left + SLACK < wanted:
+                missing.append(record)
+        if any(not self._has(record) for record in unlisted[:_ASKED_FOR]):
+            missing += unlisted
+        elif not unlisted and not missing:
+            self._searched = generation
+        return missing
+
+    def _other_owner(self) -> int | None:
+        """Return the number of the process that owns the table, if that is another than this and runs."""
+        try:
+            link = self._socket()
+            userdata = link.get(
+                rules.NFT_MSG_GETTABLE, rules.NFTA_TABLE_USERDATA, "read the table", rules.table_request()
+            )
+        except Refused as error:
+            if error.errno in (errno.ENOENT, errno.EBADMSG):  # no table; one without a comment
+                return None
+            raise
+        return owner.running(rules.table_comment(userdata))
+
+    def _count(self) -> int:
+        """Return how many transactions there have been, by the kernel's 32 bits."""
+        return int.from_bytes(self._socket().get(rules.NFT_MSG_GETGEN, rules.NFTA_GEN_ID, "generation"), "big")
+
+    def _list(self, addresses: AddressSet) -> dict[bytes, float]:
+        """Return the elements of a set and the seconds each has left. Raises TableLost."""
+        what = f"read set {addresses.name}"
+        try:
+            parts = self._socket().dump(rules.NFT_MSG_GETSETELEM, rules.elements_request(addresses), what)
+        except Refused as error:
+            if error.errno == errno.ENOENT:
+                raise TableLost(str(error), errno.ENOENT) from error
+            raise
+        result: dict[bytes, float] = {}
+        for part in parts:
+            result.update(rules.held(addresses, part))
+        return result
+
+    def _has(self, record: Record) -> bool:
+        network = record.network
+        addresses = AddressSet(record.jail, network.version, network.prefixlen)
+        request = rules.element_request(addresses, network.network_address.packed)
+        try:
+            self._socket().get(rules.NFT_MSG_GETSETELEM, rules.NFTA_SET_ELEM_LIST_ELEMENTS, f"find {network}", request)
+        except Refused as error:
+            if error.errno == errno.ENOENT:
+                return False
+            raise
+        return True
+
     def _socket(self) -> Netlink:
         if self._netlink is None:
             self._netlink = Netlink(self._largest)
@@ -148,11 +233,13 @@ class NftablesFirewall:
         if messages:
             self._socket().transaction(messages)
             self._generation = (self._generation + 1) & 0xFFFFFFFF
+            self._searched = (self._searched + 1) & 0xFFFFFFFF
+            self._seen = (self._seen + 1) & 0xFFFFFFFF
 
 
 def _new_table(plan: Plan) -> list[Message]:
     fixed = [rules.accept_loopback(), *rules.accept_neighbour_discovery(_OF_FIXED_RULE)]
-    return [rules.add_table(), rules.add_chain(), *fixed, *_sets_and_rules(plan)]
+    return [rules.add_table(owner.mark()), rules.add_chain(), *fixed, *_sets_and_rules(plan)]
 
 
 def _sets_and_rules(plan: Plan) -> list[Message]:
@@ -168,20 +255,3 @@ def _contents(plan: Plan) -> list[Message]:
     for addresses, elements in plan.elements.items():
         messages += rules.set_elements(addresses, elements, empty=addresses in empty)
     return messages
-
-
-def _held(addresses: AddressSet, part: bytes, now: float) -> dict[tuple[str, Network], float]:
-    """Read one answer to GETSETELEM."""
-    result: dict[tuple[str, Network], float] = {}
-    for kind, value in attributes(part):
-        if kind != rules.NFTA_SET_ELEM_LIST_ELEMENTS:
-            continue
-        for _, element in attributes(value):
-            found = dict(attributes(element))
-            key = dict(attributes(found.get(rules.NFTA_SET_ELEM_KEY, b""))).get(rules.NFTA_DATA_VALUE, b"")
-            if len(key) != addresses.bits // 8:
-                continue
-            left = found.get(rules.NFTA_SET_ELEM_EXPIRATION)
-            ends = now + int.from_bytes(left, "big") / 1000 if left else math.inf
-            result[addresses.jail, addresses.network(key)] = ends
-    return result

@@ -61,6 +61,17 @@ class Enforcer(Protocol):
         """Tell whether what the bans lie in is still there; cheap enough to be asked every few seconds."""
         ...
 
+    def disturbed(self) -> bool:
+        """Tell whether somebody else may have changed bans since ``missing`` last found none, as of the last ``intact``."""
+        ...
+
+    def missing(self, records: Sequence[Record], now: float) -> list[Record]:
+        """Return those bans of *records* that are not blocked, or would end too soon. Costs time for each ban there is.
+
+        Raises TableLost when only ``replace`` can help.
+        """
+        ...
+
 
 def load(name: str) -> Enforcer:
     """Return a new enforcer of that *name*. Raises ConfigError when there is none."""

@@ -8,6 +8,7 @@ libnftnl's udata.h), and mean something to nft alone.
 
 from __future__ import annotations
 
+import math
 import struct
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +31,7 @@ from banish.enforcement.netlink import (
     NLM_F_CREATE,
     Message,
     attribute,
+    attributes,
     chunks,
     nested,
     text,
@@ -39,7 +41,7 @@ from banish.enforcement.ports import LAST_PORT, PROTOCOLS
 from banish.enforcement.scopes import Ports
 
 # enum nf_tables_msg_types
-NFT_MSG_NEWTABLE, NFT_MSG_DELTABLE = 0, 2
+NFT_MSG_NEWTABLE, NFT_MSG_GETTABLE, NFT_MSG_DELTABLE = 0, 1, 2
 NFT_MSG_NEWCHAIN = 3
 NFT_MSG_NEWRULE, NFT_MSG_GETRULE = 6, 7
 NFT_MSG_NEWSET, NFT_MSG_GETSET = 9, 10
@@ -48,7 +50,7 @@ NFT_MSG_GETGEN = 16
 
 NFTA_LIST_ELEM = 1
 NFTA_GEN_ID = 1
-NFTA_TABLE_NAME = 1
+NFTA_TABLE_NAME, NFTA_TABLE_USERDATA = 1, 6
 
 NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME, NFTA_CHAIN_HOOK, NFTA_CHAIN_POLICY, NFTA_CHAIN_TYPE = 1, 3, 4, 5, 7
 NFTA_HOOK_HOOKNUM, NFTA_HOOK_PRIORITY = 1, 2
@@ -89,6 +91,7 @@ IFNAMSIZ = 16
 
 # nft's datatypes and user data
 TYPE_IPADDR, TYPE_IP6ADDR, TYPE_INET_SERVICE, TYPE_ICMP6_TYPE = 7, 8, 13, 29
+UDATA_TABLE_COMMENT = 0
 UDATA_SET_KEYBYTEORDER, UDATA_SET_COMMENT = 0, 7
 BYTEORDER_BIG_ENDIAN = 2
 
@@ -106,8 +109,23 @@ _IN_TABLE = text(1, TABLE)
 """NFTA_*_TABLE is 1 for everything that lies in a table."""
 
 
-def add_table() -> Message:
-    return Message(NFT_MSG_NEWTABLE, NLM_F_CREATE, text(NFTA_TABLE_NAME, TABLE), f"table {TABLE}")
+def add_table(comment: str = "") -> Message:
+    parts = text(NFTA_TABLE_NAME, TABLE)
+    if comment:
+        words = comment.encode() + b"\0"
+        parts += attribute(NFTA_TABLE_USERDATA, bytes((UDATA_TABLE_COMMENT, len(words))) + words)
+    return Message(NFT_MSG_NEWTABLE, NLM_F_CREATE, parts, f"table {TABLE}")
+
+
+def table_request() -> bytes:
+    """Return the attributes that ask NFT_MSG_GETTABLE for the table."""
+    return text(NFTA_TABLE_NAME, TABLE)
+
+
+def table_comment(userdata: bytes) -> str:
+    """Return the comment in a table's user data; empty when there is none."""
+    kind, length = userdata[:2].ljust(2, b"\0")
+    return userdata[2 : 2 + length].rstrip(b"\0").decode("utf-8", "replace") if kind == UDATA_TABLE_COMMENT else ""
 
 
 def delete_table() -> Message:
@@ -236,6 +254,30 @@ def elements_request(addresses: AddressSet) -> bytes:
     return _IN_TABLE + text(NFTA_SET_ELEM_LIST_SET, addresses.name)
 
 
+def element_request(addresses: AddressSet, packed: bytes) -> bytes:
+    """Return the attributes that ask NFT_MSG_GETSETELEM for one element of a set."""
+    element = nested(NFTA_LIST_ELEM, nested(NFTA_SET_ELEM_KEY, attribute(NFTA_DATA_VALUE, packed)))
+    return _element_list(text(NFTA_SET_ELEM_LIST_SET, addresses.name), element)
+
+
+def held(addresses: AddressSet, part: bytes) -> dict[bytes, float]:
+    """Read one answer to ``elements_request``: each network (packed) and the seconds it has left, ``math.inf`` for ever."""
+    result: dict[bytes, float] = {}
+    width = addresses.bits // 8
+    for kind, value in attributes(part):
+        if kind != NFTA_SET_ELEM_LIST_ELEMENTS:
+            continue
+        for _, element in attributes(value):
+            # The key comes first (nf_tables_fill_setelem), in two headers; there may be half a million of them.
+            key, left = element[8 : 8 + width], math.inf
+            for found, number in attributes(element[8 + width :]):
+                if found == NFTA_SET_ELEM_EXPIRATION:
+                    left = int.from_bytes(number, "big") / 1000
+            if len(key) == width:
+                result[key] = left
+    return result
+
+
 def _element_list(name: bytes, elements: bytes) -> bytes:
     return b"".join((_IN_TABLE, name, attribute(NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED, elements)))
 
@@ -264,15 +306,21 @@ def _constant_set(kind: int, width: int, flags: int, elements: Sequence[bytes], 
         nested(NFTA_SET_DESC, u32(NFTA_SET_DESC_SIZE, len(elements))),
         attribute(NFTA_SET_USERDATA, _byteorder()),
     )
-    filling = (
-        _IN_TABLE,
-        text(NFTA_SET_ELEM_LIST_SET, _ANONYMOUS),
-        u32(NFTA_SET_ELEM_LIST_SET_ID, identity),
-        nested(NFTA_SET_ELEM_LIST_ELEMENTS, *elements),
-    )
+    # A thousand ranges and more do not fit in one attribute; the set takes its elements from several messages as well.
+    filling = [
+        b"".join(
+            (
+                _IN_TABLE,
+                text(NFTA_SET_ELEM_LIST_SET, _ANONYMOUS),
+                u32(NFTA_SET_ELEM_LIST_SET_ID, identity),
+                attribute(NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED, piece),
+            )
+        )
+        for piece in chunks(elements, _ROOM)
+    ]
     return [
         Message(NFT_MSG_NEWSET, NLM_F_CREATE, b"".join(parts), "the set of a rule"),
-        Message(NFT_MSG_NEWSETELEM, NLM_F_CREATE, b"".join(filling), "the elements of a rule's set"),
+        *(Message(NFT_MSG_NEWSETELEM, NLM_F_CREATE, piece, "the elements of a rule's set") for piece in filling),
     ]
 
 
