@@ -70,6 +70,8 @@ class Supervisor:
         self._settings = DaemonSettings()
         self._problems: list[Problem] = []
         self._readers: dict[tuple[str, LineSettings], LineReader] = {}
+        self._subscriptions: dict[str, tuple[frozenset[str], list[Subscription]]] = {}
+        """Who watches a source, and the patterns it belonged to when that was found out."""
         self._names = Names()
         self._spared = Spared(self._names)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -213,6 +215,7 @@ class Supervisor:
         self._source.remove(before - {path.pattern for path in after})
         self._source.add(after)
         self._readers.clear()
+        self._subscriptions.clear()
         self.logbook.say("server", "INFO", "Reload finished.")
         return sorted(self.running)
 
@@ -250,8 +253,14 @@ class Supervisor:
         return [path for running in self.running.values() for path in running.config.logpaths]
 
     def _subscribers(self, source: str) -> list[Subscription]:
-        """Who watches *source*, by the line settings they share."""
+        """Who watches *source*, by the line settings they share; asked for every batch."""
         patterns = self._source.patterns_of(source)
+        known = self._subscriptions.get(source)
+        if known is None or known[0] != patterns:
+            known = self._subscriptions[source] = patterns, self._find_subscribers(source, patterns)
+        return known[1]
+
+    def _find_subscribers(self, source: str, patterns: frozenset[str]) -> list[Subscription]:
         found: dict[LineSettings, Subscription] = {}
         for running in self.running.values():
             if not any(path.pattern in patterns for path in running.config.logpaths):
