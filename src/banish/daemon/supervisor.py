@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -116,8 +117,9 @@ class Supervisor:
             self.pipeline = Pipeline(self.ledger, self._dispatch, self._store, self.logbook)
             self.pipeline.subscribe = self._subscribers
             self._tell(await self._spared.refresh(self._jails(), time.time()))
-            self._restore(time.time())
-            self._tell(self._dispatch.start(time.time()))
+            with _without_collection():
+                self._restore(time.time())
+                self._tell(self._dispatch.start(time.time()))
             self._source = FileSource(self._logpaths(), self._store.positions())
             for name in self.running:
                 self.logbook.say("jail", "INFO", f"Jail '{name}' started")
@@ -364,6 +366,20 @@ class Supervisor:
     def _reload_by_signal(self) -> None:
         with contextlib.suppress(ConfigError):
             self.reload()
+
+
+@contextlib.contextmanager
+def _without_collection() -> Generator[None]:
+    """Do not look for garbage while the block makes what will stay; and never again among what it has made.
+
+    The collector goes through all objects again and again while their number grows, and finds nothing.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _what_to_do(broken: dict[str, Problem]) -> str:
