@@ -120,9 +120,13 @@ class Host:
             if pipe is not None:
                 pipe.close()
 
+    def pid(self, process: subprocess.Popen[bytes]) -> int:
+        """Return the process id, as the machine counts, of what `popen` started; ProcessLookupError when it has ended."""
+        return _inner(process)
+
     def signal(self, process: subprocess.Popen[bytes], number: signal.Signals) -> None:
         """Send a signal to what `popen` started; ProcessLookupError when it has ended."""
-        os.kill(_inner(process), number)
+        os.kill(self.pid(process), number)
 
     def address(self, address: str, interface: str) -> None:
         """Give *interface* one more *address* (with its prefix length), usable at once."""

@@ -151,9 +151,12 @@ def test_ban_banned_unban(ask: Any, daemon: FakeControl) -> None:
 
 
 def test_a_ban_is_for_ever_when_asked(ask: Any, daemon: FakeControl) -> None:
-    for forever in ("--for -1", "--for=-1d"):
+    for forever in ("--for -1", "--for=-1"):
         assert ask(f"ban sshd 192.0.2.7 {forever}").out.endswith("banned 192.0.2.7 in sshd for ever\n")
         assert daemon.calls.pop() == ("ban", ("sshd", ["192.0.2.7"], float("inf"), None))
+    mistaken = ask("ban sshd 192.0.2.7 --for=-5m")
+    assert (mistaken.code, daemon.calls) == (2, [])
+    assert "-1 is for ever" in mistaken.err
 
 
 @pytest.mark.usefixtures("daemon")

@@ -85,6 +85,13 @@ def test_content_is_given_a_line_end_too() -> None:
     assert not judge("daemon: bad 192.0.2.7", r"^bad <HOST>\Z", prefregex=CONTENT).matches
 
 
+def test_content_may_have_alternatives() -> None:
+    either = "^daemon: (?:<F-CONTENT>bad.*</F-CONTENT>|<F-ALT_CONTENT>odd.*</F-ALT_CONTENT>)$"
+    alone = "^daemon: <F-ALT_CONTENT_1>odd.*</F-ALT_CONTENT_1>$"
+    for line, prefregex in (("bad 192.0.2.7", either), ("odd 192.0.2.7", either), ("odd 192.0.2.7", alone)):
+        assert judge(f"daemon: {line}", "^(?:bad|odd) <HOST>$", prefregex=prefregex).matches
+
+
 def test_empty_or_absent_content_leaves_the_line() -> None:
     for prefregex in (r"^bad<F-CONTENT>\d*</F-CONTENT>", r"^bad(?:<F-CONTENT>\d</F-CONTENT>)?", "^bad"):
         assert judge("bad 192.0.2.7", "^bad <HOST>$", prefregex=prefregex).matches

@@ -127,6 +127,8 @@ def _seconds(text: str) -> float:
         seconds = durations.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+    if seconds == float("inf") and text.strip() != "-1":
+        raise argparse.ArgumentTypeError(f"{text!r} is negative (-1 is for ever)")
     return commands.FOR_EVER if seconds == float("inf") else seconds
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import banish
-from banish.addresses import Network, parse, show, within
+from banish.addresses import Network, has_host_bits, parse, show, within
 from banish.control import commands
 from banish.control.handler import (
     BannedRow,
@@ -85,6 +85,10 @@ class Service:
             network = parse(text)
             if network is None:
                 rows[place] = _row(text, jail, "invalid", "neither an address nor a network")
+                continue
+            if has_host_bits(text):
+                what = f"it has bits beyond its prefix: write {show(network)} if you mean all of it, or one address"
+                rows[place] = _row(text, jail, "invalid", what)
                 continue
             shown = show(network)
             rule = running.jail.ignore.rule(shown, network)

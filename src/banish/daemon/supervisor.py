@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Generator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -75,6 +76,8 @@ class Supervisor:
         self._settings = DaemonSettings()
         self._problems: list[Problem] = []
         self._readers: dict[tuple[str, LineSettings], LineReader] = {}
+        self._subscriptions: dict[str, tuple[frozenset[str], list[Subscription]]] = {}
+        """Who watches a source, and the patterns it belonged to when that was found out."""
         self._names = Names()
         self._spared = Spared(self._names)
         self._commands: Commands
@@ -100,6 +103,7 @@ class Supervisor:
         self.logbook.say("server", "INFO", f"Starting banish v{banish.__version__}")
         assembly = assemble(load(self._options.config, self._options.data), {}, self.ledger)
         self._take(assembly, problems)
+        _must_be_trusted(self._problems)
         if not self.running:
             raise ConfigError(Problem("no jail can run", _what_to_do(self.broken)))
         path = self._options.state / "banish.sqlite3"
@@ -148,8 +152,9 @@ class Supervisor:
             clock=time.time,
         )
         self._spared.look(self._jails(), now)
-        self._restore(self.running, now)
-        self._tell(self._dispatch.start(now))
+        with _without_collection():
+            self._restore(self.running, now)
+            self._tell(self._dispatch.start(now))
         self._source = FileSource(self._logpaths(), self._store.positions())
         self._purge_at = now + PURGE_EVERY
         for name in self.running:
@@ -274,12 +279,14 @@ class Supervisor:
         self._source.add(after)
         self._readers.clear()
         self._commands.forget()
+        self._subscriptions.clear()
         self.logbook.say("server", "INFO", "Reload finished.")
         return sorted(self.running)
 
     def _read_again(self) -> tuple[Assembly, tuple[Problem, ...], DaemonSettings]:
         settings, problems = load_settings(self._options.config, self._options.data)
         assembly = assemble(load(self._options.config, self._options.data), self.running, self.ledger)
+        _must_be_trusted([*problems, *assembly.problems])
         if not assembly.running:
             raise ConfigError(Problem("no jail could run with this configuration", _what_to_do(assembly.broken)))
         return assembly, problems, settings
@@ -324,8 +331,14 @@ class Supervisor:
         return [path for running in self.running.values() for path in running.config.logpaths]
 
     def _subscribers(self, source: str) -> list[Subscription]:
-        """Who watches *source*, by the line settings they share."""
+        """Who watches *source*, by the line settings they share; asked for every batch."""
         patterns = self._source.patterns_of(source)
+        known = self._subscriptions.get(source)
+        if known is None or known[0] != patterns:
+            known = self._subscriptions[source] = patterns, self._find_subscribers(source, patterns)
+        return known[1]
+
+    def _find_subscribers(self, source: str, patterns: frozenset[str]) -> list[Subscription]:
         found: dict[LineSettings, Subscription] = {}
         for running in self.running.values():
             if not any(path.pattern in patterns for path in running.config.logpaths):
@@ -447,6 +460,27 @@ class Supervisor:
     def _reload_by_signal(self) -> None:
         with contextlib.suppress(ConfigError):  # it is in the log
             self.reload()
+
+
+@contextlib.contextmanager
+def _without_collection() -> Generator[None]:
+    """Do not look for garbage while the block makes what will stay; and never again among what it has made.
+
+    The collector goes through all objects again and again while their number grows, and finds nothing.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _must_be_trusted(problems: Iterable[Problem]) -> None:
+    """Raise ConfigError when a file is not what its writer meant: what it says of ``ignoreip`` would be missing."""
+    fatal = next((problem for problem in problems if problem.fatal), None)
+    if fatal is not None:
+        raise ConfigError(fatal)
 
 
 def _what_to_do(broken: dict[str, Problem]) -> str:

@@ -47,13 +47,14 @@ class Clock:
             return Timing(self._undated(now, live=live))
         notices: tuple[Notice, ...] = ()
         at = line.at
-        if live and abs(at - now) > _TOLERANCE:
-            notices = self._odd(line.text, at, now)
-            at = now
-        elif not live and at < now - self.findtime:
+        if live:
+            if not -_TOLERANCE <= at - now <= _TOLERANCE:
+                notices = self._odd(line.text, at, now)
+                at = now
+        elif at < now - self.findtime:
             return Timing(None, self._old(line.text, now))
         self._last_at = at
-        return Timing(min(at, now), notices)
+        return Timing(at if at < now else now, notices)
 
     def unknown_date(self, line: Line, now: float) -> tuple[Notice, ...]:
         """Return the warning for a failure found in a line without a valid date; empty when it has one, or was warned of."""

@@ -45,7 +45,15 @@ class LineReader:
 
     def read(self, data: bytes, now: float) -> list[Line]:
         """Return the lines of *data* in order, empty ones too; *now* (Unix seconds) completes dates without year or day."""
-        return [self.line(text, now) for text in self._decoder.lines(data)]
+        find = self.detector.find
+        lines = []
+        for text in self._decoder.lines(data):  # as in ``line``, which would be a call more for each
+            found = find(text, now)
+            if found is None:
+                lines.append(Line(text, text, None))
+            else:
+                lines.append(Line(text, text[: found.start] + text[found.end :], found.at))
+        return lines
 
     def texts(self, data: bytes) -> list[str]:
         """Return the lines of *data* decoded but not yet dated: for `line`, for who leaves some of them out."""

@@ -73,7 +73,7 @@ class Filter:
         self.failregex = self._compiled("failregex", settings.failregex)
         self.ignoreregex = self._compiled("ignoreregex", settings.ignoreregex)
         self._captures = tuple(capture_of(pattern) for pattern in self.failregex)
-        self._prefix = (self.prefregex, capture_of(self.prefregex)) if self.prefregex else None
+        self._prefix = _Prefix(self.prefregex) if self.prefregex else None
         self._ignores_first = 0 < len(self.ignoreregex) < len(self.failregex) - 2
         self._sessions = Sessions()
         self._window = Window(settings.maxlines) if settings.maxlines > 1 else None
@@ -100,27 +100,28 @@ class Filter:
         text = line.message + "\n" if self._window is None else self._window.add(line)
         if self._ignores_first and self._ignored(text):
             return IGNORED
-        prefix: dict[str, Any] = {}
+        begun: re.Match[str] | None = None
         span = (0, len(text))
         if self._prefix is not None:
-            prefregex, capture = self._prefix
-            found = prefregex.search(text)
-            if found is None:
+            begun = self._prefix.regex.search(text)
+            if begun is None:
                 return NONE
-            prefix = capture(found)
-            content = prefix.pop("content", "")
-            if content:
-                text = content + "\n"
-                span = found.span("content")
+            content = self._prefix.content(begun)
+            if content is not None:
+                text, span = content
+                text += "\n"
         for index, pattern in enumerate(self.failregex):
             found = pattern.search(text)
             if found is not None:
                 lines: tuple[str, ...] = (line.text,)
                 if self._window is not None:
                     lines, text = self._window.take(found, *span)
-                if self._ignored(text):
+                if self.ignoreregex and self._ignored(text):
                     return Verdict("ignored", index)
-                return self._concluded(index, prefix | self._captures[index](found), lines, at, now)
+                fields = self._captures[index](found)
+                if self._prefix is not None and begun is not None:
+                    fields = self._prefix.fields(begun) | fields
+                return self._concluded(index, fields, lines, at, now)
         return NONE
 
     def _ignored(self, text: str) -> bool:
@@ -142,3 +143,31 @@ class Filter:
         if who.ip is not None:
             fields["ip"] = who.ip
         return Verdict("failure", index, (Match(index, who.id, who.network, at, fields, lines, who.name),))
+
+
+_CONTENT = re.compile(r"content|alt_content(?:_\d+)?")
+
+
+class _Prefix:
+    """The prefregex. Many a line has it and is nothing to the filter all the same: its fields are made when they are needed."""
+
+    def __init__(self, regex: re.Pattern[str]) -> None:
+        self.regex = regex
+        self._capture = capture_of(regex)
+        # "content" first, then what stands in for it (see ``groups``).
+        self._contents = sorted(
+            filter(_CONTENT.fullmatch, regex.groupindex), key=lambda name: (name != "content", name)
+        )
+
+    def content(self, found: re.Match[str]) -> tuple[str, tuple[int, int]] | None:
+        """Return what ``<F-CONTENT>`` captured and where; None when it captured nothing."""
+        for name in self._contents:
+            if text := found[name]:
+                return text, found.span(name)
+        return None
+
+    def fields(self, found: re.Match[str]) -> dict[str, Any]:
+        """Return what the other groups captured."""
+        fields = self._capture(found)
+        fields.pop("content", None)
+        return fields

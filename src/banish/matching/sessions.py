@@ -35,7 +35,7 @@ _KEPT_USERS = 100
 
 _MARKS = ("nofail", "mlfgained", "mlfforget")
 _ADDRESS = ("ip4", "ip6", "cidr")
-_IDS = ("ip4", "ip6", "dns", "fid")
+_IDS = frozenset(("ip4", "ip6", "dns", "fid"))
 
 
 class Joined(NamedTuple):
@@ -76,7 +76,7 @@ class Sessions:
         *captured* holds groups that took part in the match only (no None).
         """
         session = self._find(key, now)
-        informs, gained, forgets = (bool(captured.get(mark)) for mark in _MARKS)
+        informs, gained, forgets = captured.get("nofail"), captured.get("mlfgained"), captured.get("mlfforget")
         self._merge(session, captured)
         if gained and session.pending:
             session.pending = False
@@ -85,7 +85,7 @@ class Sessions:
             del self._sessions[key]
         session.lines.extend(lines)
         fails = not (informs or gained) or len(session.users) > 1
-        if (fails or session.pending) and any(session.fields.get(name) is not None for name in _IDS):
+        if (fails or session.pending) and not _IDS.isdisjoint(session.fields):
             joined = Joined("failure", self._fields(session), tuple(session.lines))
             session.pending = False
             session.lines.clear()
@@ -110,7 +110,8 @@ class Sessions:
                 session.fields.pop(name, None)
         session.fields.update(captured)
         for mark in _MARKS:
-            session.fields.pop(mark, None)
+            if mark in captured:
+                del session.fields[mark]
         user = captured.get("user")
         if user and len(session.users) < _KEPT_USERS:
             session.users.add(user)
