@@ -1,63 +1,24 @@
 """Dates as fail2ban itself finds them: the same lines through both detectors.
 
-fail2ban is driven as a black box, in one run of the system's Python for all cases, with its clock set by its own means. Where
-the two differ on purpose, the case says why, and the test insists that they still do.
+See ``oracle`` for how fail2ban is asked. Where the two differ on purpose, the case says why, and the test insists that they
+still do.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from banish.errors import ConfigError
 from banish.lines.detector import DateDetector
+from tests.conformance.oracle import Oracle
 
-PYTHON = "/usr/bin/python3"
 NOW = datetime(2026, 11, 22, 12, 50, 52, tzinfo=UTC).timestamp()
-
-ORACLE = """
-import json, logging, os, sys, time
-from fail2ban.server.datedetector import DateDetector
-from fail2ban.server.mytime import MyTime
-logging.disable(logging.CRITICAL)
-
-def answer(case):
-    os.environ["TZ"] = case["machine"]
-    time.tzset()
-    MyTime.setTime(case["now"])
-    detector = DateDetector()
-    try:
-        if case["timezone"]:
-            detector.default_tz = case["timezone"]
-        for pattern in case["patterns"]:
-            detector.appendTemplate(pattern)
-        if not case["patterns"]:
-            detector.addDefaultTemplate()
-    except Exception:
-        return ["refused"] * len(case["lines"])
-    found = []
-    for line in case["lines"]:
-        try:
-            match, template = detector.matchTime(line)
-            if not match:
-                found.append(None)
-                continue
-            time_found = detector.getTime(line, (match, template))
-            found.append([time_found and time_found[0], *match.span(1)])
-        except Exception:
-            found.append("crashed")
-    return found
-
-json.dump([answer(case) for case in json.load(sys.stdin)], sys.stdout)
-"""
 
 
 class Case(NamedTuple):
@@ -314,19 +275,9 @@ CASES = [*everywhere(), *zones(), *year_ends(), *near_misses(), *memory(), *patt
 
 
 @pytest.fixture(scope="module")
-def oracle() -> list[Any]:
+def answers(oracle: Oracle) -> list[Any]:
     """What fail2ban found, case by case."""
-    if (
-        not Path(PYTHON).exists()
-        or subprocess.run([PYTHON, "-c", "import fail2ban"], check=False, capture_output=True).returncode
-    ):
-        pytest.skip("fail2ban is not installed for the system's Python (Debian: apt-get install fail2ban)")
-    questions = json.dumps([case._asdict() for case in CASES])
-    done = subprocess.run(
-        [PYTHON, "-c", ORACLE], input=questions, check=True, capture_output=True, text=True, timeout=100
-    )
-    answers: list[Any] = json.loads(done.stdout)
-    return answers
+    return [oracle.dates(case._asdict()) for case in CASES]
 
 
 @pytest.fixture
@@ -356,9 +307,9 @@ def same(mine: list[Any], theirs: list[Any]) -> bool:
     return mine == theirs or (mine[0] == "refused" and theirs[0] == "crashed")
 
 
-def test_the_same_dates_are_found(oracle: list[Any], machine_zone: Callable[[str], None]) -> None:
+def test_the_same_dates_are_found(answers: list[Any], machine_zone: Callable[[str], None]) -> None:
     unexplained = []
-    for case, theirs in zip(CASES, oracle, strict=True):
+    for case, theirs in zip(CASES, answers, strict=True):
         machine_zone(case.machine)
         mine = ours(case)
         if same(mine, theirs) == bool(case.because):
