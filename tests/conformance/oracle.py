@@ -61,7 +61,7 @@ class Oracle:
         """Ask for the verdicts on *messages*, which have no dates; ``refused`` when the filter is not accepted."""
         return _spelled(self._ask({"ask": "verdicts", "filter": asdict(filter_), "messages": list(messages)}))
 
-    def file(
+    def ask_file(
         self,
         filter_: FilterSettings,
         datepattern: Sequence[str],
@@ -70,27 +70,35 @@ class Oracle:
         timezone: str = "",
         machine: str = "UTC",
         live: bool = True,
-    ) -> Answer:
-        """Ask for the verdicts on the *lines* of a log file, each with the time it is read at."""
-        return _spelled(
-            self._ask(
-                {
-                    "ask": "file",
-                    "filter": asdict(filter_),
-                    "datepattern": list(datepattern),
-                    "timezone": timezone,
-                    "machine": machine,
-                    "live": live,
-                    "lines": list(lines),
-                }
-            )
+    ) -> None:
+        """Ask for the verdicts on the *lines* of a log file, each with the time it is read at; ``answer`` has them."""
+        self._send(
+            {
+                "ask": "file",
+                "filter": asdict(filter_),
+                "datepattern": list(datepattern),
+                "timezone": timezone,
+                "machine": machine,
+                "live": live,
+                "lines": list(lines),
+            }
         )
 
+    def answer(self) -> Answer:
+        """Wait for the verdicts that were asked for last; ``refused: …`` when the filter is not accepted."""
+        return _spelled(self._receive())
+
     def _ask(self, question: dict[str, Any]) -> Any:
+        self._send(question)
+        return self._receive()
+
+    def _send(self, question: dict[str, Any]) -> None:
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(question) + "\n")
         self._process.stdin.flush()
+
+    def _receive(self) -> Any:
+        assert self._process.stdout is not None
         return json.loads(self._process.stdout.readline())
 
 
