@@ -52,4 +52,8 @@ class LineReader:
         found = self.detector.find(text, now)
         if found is None:
             return Line(text, text, None)
+        if found.start == found.end:
+            return Line(text, text, None, timeless=True)
+        if found.at is None:  # February 30 is no date, thus stays
+            return Line(text, text, None)
         return Line(text, text[: found.start] + text[found.end :], found.at)
