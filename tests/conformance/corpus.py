@@ -243,7 +243,11 @@ class _Dates:
             zone = zones.fixed(stated) if zoned else self._zone
             moment = datetime.fromtimestamp(at, zone)  # type: ignore[arg-type]
             seen: list[str] = []
-            values = {name: _Value(name, moment, stated, seen, chance) for name in template.regex.groupindex if name in _SPELLED}
+            values = {
+                name: _Value(name, moment, stated, seen, chance)
+                for name in template.regex.groupindex
+                if name in _SPELLED
+            }
             text = self._writer.write(template.regex, values, group=1)
             if zoned == ("z" in seen or "Z" in seen):
                 break
@@ -299,7 +303,11 @@ def _mutation(text: str, chance: random.Random) -> str:
         case 0:
             return text[:at] + text[at + 1 :]
         case 1:
-            return text[:at] + chance.choice(" \t\r\x00\x0b[]()<>\"':=,.;0aZé\ud800ÿ\udcff\u2028") .replace("\ud800", "\udcc3") + text[at:]
+            return (
+                text[:at]
+                + chance.choice(" \t\r\x00\x0b[]()<>\"':=,.;0aZé\ud800ÿ\udcff\u2028").replace("\ud800", "\udcc3")
+                + text[at:]
+            )
         case 2:
             return text[:at] + chance.choice("x0 :") + text[at + 1 :]
         case 3 if len(words) > 1:
@@ -319,7 +327,9 @@ def _mutation(text: str, chance: random.Random) -> str:
         case 10:
             return text.replace(" ", "  ", chance.choice([1, -1]))
         case 11:
-            return text + chance.choice([" ", ".", "\r", "\t", " junk", "\x00", " port 22 ssh2", " [preauth]", "\udcfe"])
+            return text + chance.choice(
+                [" ", ".", "\r", "\t", " junk", "\x00", " port 22 ssh2", " [preauth]", "\udcfe"]
+            )
         case 12:
             return text.replace(" ", "\t", 1)
         case 13:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -30,6 +31,8 @@ from tests.conformance.explained import Difference, explanation
 from tests.conformance.oracle import Found, Oracle, comparable
 
 FINDTIME = 600.0
+PATIENCE = 1.0
+"""Seconds of computing a line may take."""
 Answers = list[list[Found] | str]
 
 
@@ -44,27 +47,59 @@ class Row:
     ours: int = 0
     explained: Counter[str] = field(default_factory=Counter)
     unexplained: list[Difference] = field(default_factory=list)
+    unbearable: int = 0
+    """Lines left out because an expression took ages over them."""
     never_matched: tuple[int, ...] = ()
     """Expressions for which no line was generated that matches."""
 
 
 def ours(episode: Episode) -> Answers:
     """Judge the lines of *episode* by our rooms; the process' own zone must be the episode's."""
+    return list(_judged(episode))
+
+
+def _judged(episode: Episode) -> Iterator[list[Found] | str]:
     reader = LineReader(LineSettings(episode.variant.datepattern, "utf-8", episode.timezone))
     clock = Clock("generated", FINDTIME, dated=reader.dated)
     filter_ = Filter(episode.settings)
-    answers: Answers = []
     for text, now in episode.lines:
         (line,) = reader.read(text.encode("utf-8", "surrogateescape") + b"\n", now)
         timing = clock.judge(line, now, live=episode.live)
         if timing.at is None:
-            answers.append([])
+            yield []
             continue
         # fail2ban's sessions age by the clock on the wall, which stands still while it is asked.
         verdict = filter_.judge(line, timing.at, now=0.0)
         found = [comparable(m.regex, m.id, m.at, dict(m.fields), list(m.lines)) for m in verdict.matches]
-        answers.append("ignored" if verdict.outcome == "ignored" else found)
-    return answers
+        yield "ignored" if verdict.outcome == "ignored" else found
+
+
+class _TooSlowError(Exception):
+    """An expression takes ages over a line."""
+
+
+def bearable(episode: Episode) -> Episode:
+    """Return *episode* without the lines on which an expression takes ages, as it does on both sides: they run the same ``re``."""
+
+    def stop(*_: object) -> None:
+        raise _TooSlowError
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    try:
+        while True:
+            judged = 0
+            try:
+                signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE)
+                for _ in _judged(episode):
+                    judged += 1
+                    signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE)
+                return episode
+            except _TooSlowError:
+                episode = episode._replace(lines=episode.lines[:judged] + episode.lines[judged + 1 :])
+            finally:
+                signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    finally:
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def both(oracle: Oracle, episode: Episode) -> tuple[Answers, Answers]:
@@ -109,6 +144,10 @@ def machine_zone(name: str) -> None:
 
 def compare(oracle: Oracle, episode: Episode, row: Row) -> None:
     """Have both sides judge *episode*, and enter what came of it in *row*."""
+    machine_zone(episode.machine)
+    lines = len(episode.lines)
+    episode = bearable(episode)
+    row.unbearable += lines - len(episode.lines)
     while episode.lines:
         theirs, mine = both(oracle, episode)
         first = next((number for number, pair in enumerate(zip(theirs, mine, strict=True)) if not agree(*pair)), None)
@@ -120,7 +159,10 @@ def compare(oracle: Oracle, episode: Episode, row: Row) -> None:
             difference = Difference(episode._replace(lines=episode.lines[:judged]), theirs[first], mine[first])
             reason = explanation(difference)
             if reason is None:
-                row.unexplained.append(shortened(oracle, difference))
+                difference = shortened(oracle, difference)
+                reason = explanation(difference)
+            if reason is None:
+                row.unexplained.append(difference)
             else:
                 row.explained[reason] += 1
         episode = episode._replace(lines=episode.lines[judged:])
@@ -147,7 +189,7 @@ def shortened(oracle: Oracle, difference: Difference) -> Difference:
         if size == 1:
             break
         size //= 2
-    return difference
+    return difference._replace(shortened=True)
 
 
 def run(oracle: Oracle, chosen: Sequence[Variant], lines: Callable[[Variant], int], seed: int) -> Iterator[Row]:
@@ -181,6 +223,8 @@ def table(rows: Iterable[Row]) -> Iterator[str]:
         yield _row(row)
         if row.never_matched:
             yield f"    no line was found that matches expression {', '.join(map(str, row.never_matched))}"
+        if row.unbearable:
+            yield f"    {row.unbearable} lines on which an expression takes more than {PATIENCE} s were left out"
         for difference in row.unexplained:
             yield told(difference)
         total.lines += row.lines
@@ -199,7 +243,9 @@ def _row(row: Row) -> str:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.conformance.differential", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.conformance.differential", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--lines", type=int, default=20000, help="how many lines over all filters")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--filter", default="", help="only filters whose name begins so")

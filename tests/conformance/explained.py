@@ -7,13 +7,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta, tzinfo
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from banish.addresses import parse, show
-from banish.lines import detector
+from banish.lines import zones
+from banish.lines.datepattern import MONTHS
 from banish.lines.reader import LineReader, LineSettings
 from tests.conformance.corpus import Episode
 from tests.conformance.oracle import Found
+
+
+class Dated(NamedTuple):
+    """What we find in a line: the text of its date, its parts by the letters of strptime(3), and what follows it."""
+
+    date: str
+    parts: dict[str, str | None]
+    after: str
+    now: float
+
+    @property
+    def zone(self) -> str:
+        return self.parts.get("z") or self.parts.get("Z") or ""
 
 
 class Difference(NamedTuple):
@@ -22,26 +38,28 @@ class Difference(NamedTuple):
     episode: Episode
     theirs: list[Found] | str
     ours: list[Found] | str
+    shortened: bool = False
+    """There are no earlier lines but those without which the answers do not differ."""
 
     @property
     def line(self) -> str:
         return self.episode.lines[-1][0]
 
-    def date(self) -> str | None:
-        """The date that we find in the line; None when there is none."""
-        found = self.found()
-        return None if found is None else self._text[found.start : found.end]
-
-    @property
-    def _text(self) -> str:
-        return self.line.encode("utf-8", "surrogateescape").decode("utf-8", "replace").rstrip("\r")
-
-    def found(self) -> detector.Found | None:
-        found = None
+    def dates(self) -> list[Dated]:
+        """The dates of the lines that matter: of the last, and of those before it when the episode has been shortened."""
         reader = LineReader(LineSettings(self.episode.variant.datepattern, "utf-8", self.episode.timezone))
+        dates = []
         for text, now in self.episode.lines:
-            found = reader.detector.find(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").rstrip("\r"), now)
-        return found
+            text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").rstrip("\r")
+            found = reader.detector.find(text, now)
+            if found is None:
+                dates.append(Dated("", {}, "", now))
+            else:
+                match = found.template.regex.search(text)
+                dates.append(
+                    Dated(text[found.start : found.end], match.groupdict() if match else {}, text[found.end :], now)
+                )
+        return dates if self.shortened else dates[-1:]
 
     def both(self) -> tuple[Found, Found] | None:
         """The failures on both sides, when there is one on each."""
@@ -56,20 +74,76 @@ class Explanation(NamedTuple):
 
 
 def _another_century(difference: Difference) -> bool:
-    date = difference.date()
-    return date is not None and re.search(r"(?<!\d)(?:19\d\d|20[3-9]\d)", date) is not None
+    return any(re.search(r"(?<!\d)(?:19\d\d|20[3-9]\d)", found.date) for found in difference.dates())
 
 
 def _compact_date(difference: Difference) -> bool:
-    date = difference.date()
-    return date is not None and re.match(r"\d{8}(?:-|  ?)?\d\d:?\d\d:?\d\d", date) is not None
+    """All but ``20260528T202640``."""
+    return any(
+        re.search(r"\d{8}(?:[-T]|  ?)?\d\d:?\d\d:?\d\d", found.date) and not re.search(r"\d{8}T\d{6}", found.date)
+        for found in difference.dates()
+    )
+
+
+def _in_its_zone(difference: Difference) -> bool:
+    """A year or day is missing, and is another one in the date's zone than in the machine's."""
+    machine = ZoneInfo(difference.episode.machine)
+    return any(
+        zone is not None and _completed(found, machine) != _completed(found, zone)
+        for found in difference.dates()
+        if found.date and (zone := zones.fixed(found.zone or difference.episode.timezone))
+    )
+
+
+def _completed(found: Dated, zone: tzinfo) -> datetime | None:
+    """The date with what it leaves out taken from the present in *zone*."""
+    parts, present = found.parts, datetime.fromtimestamp(found.now, zone).replace(tzinfo=None)
+    if parts.get("Y") or parts.get("y") or not parts.get("M"):
+        return None
+    clock = [int(parts.get(name) or 0) for name in "HMS"]
+    try:
+        if not parts.get("d"):
+            moment = datetime(present.year, present.month, present.day, *clock)
+            return moment - timedelta(days=1) if moment > present else moment
+        name = (parts.get("b") or "").lower()
+        month = [month[:3].lower() for month in MONTHS].index(name) + 1 if name else int(parts.get("m") or 1)
+        moment = datetime(present.year, month, int(parts["d"] or 1), *clock)
+        return moment.replace(year=present.year - 1) if moment > present + timedelta(days=1) else moment
+    except ValueError:
+        return None
+
+
+def _no_zone(difference: Difference) -> bool:
+    """``-1661`` behind a date."""
+    return any(re.match(r"\s*[-+][01]\d:?[6-9]?\d?", found.after) for found in difference.dates())
+
+
+def _word_for_zone(difference: Difference) -> bool:
+    return (
+        difference.theirs == "raised KeyError"
+        and re.search(r"[A-Z]{3,5} (?:\w{3} )?[A-Za-z]{3} [ \d]\d ", difference.line) is not None
+    )
+
+
+def _zone_gone(difference: Difference) -> bool:
+    """A syslog date without a zone before it, after one with a zone."""
+    dates = difference.dates()
+    begun = [re.match(r"(?:[A-Z]{3,5}|[-+]\d\d:?\d\d|Z) (?=[A-Za-z]{3} )", found.date) for found in dates]
+    return (
+        difference.shortened
+        and begun[-1] is None
+        and any(begun)
+        and re.match(r"[A-Za-z]{3} ", dates[-1].date) is not None
+    )
 
 
 def _lone_colon(difference: Difference) -> bool:
-    if isinstance(difference.ours, str) or not difference.ours:
-        return False
-    address = difference.ours[0][3].get("ip6") or ""
-    return re.fullmatch(r"(?:[0-9A-Fa-f]{1,4}::?|::)*(?:[0-9A-Fa-f]{1,4}|(?<=:):)", address) is None or address == "::"
+    texts = [line for line, _ in difference.episode.lines] if difference.shortened else [difference.line]
+    ours = difference.ours[0][3].get("ip6", "") if difference.ours and not isinstance(difference.ours, str) else ""
+    return any(_LONE_COLON.search(text) for text in texts) or re.match(":(?!:)", ours) is not None
+
+
+_LONE_COLON = re.compile(r":::|(?<![0-9A-Fa-f:]):[0-9A-Fa-f]|(?<![0-9A-Fa-f]):(?=:(?![0-9A-Fa-f]))")
 
 
 def _compatible(difference: Difference) -> bool:
@@ -78,28 +152,51 @@ def _compatible(difference: Difference) -> bool:
         return False
     (_, theirs, *their_rest), (_, ours, *our_rest) = both
     network = parse(theirs)
-    return theirs.startswith("::") and "." in theirs and network is not None and show(network) == ours and their_rest[:2] == our_rest[:2]
+    return (
+        theirs.startswith("::")
+        and "." in theirs
+        and network is not None
+        and show(network) == ours
+        and their_rest[:2] == our_rest[:2]
+    )
 
 
 def _other_family(difference: Difference) -> bool:
+    """The earlier address of the session is gone on our side; the later one is what counts."""
     both = difference.both()
-    if both is None:
+    if both is None or "mlfid" not in both[0][3]:
         return False
     theirs, ours = both
-    hidden = theirs[3].get("ip4")
+    gone = theirs[3].keys() - ours[3].keys()
     return (
-        "mlfid" in theirs[3]
-        and theirs[3].get("ip6") == ours[3].get("ip6") is not None
-        and theirs[1] == hidden
-        and "ip4" not in ours[3]
-        and theirs[0] == ours[0]
-        and {name: text for name, text in theirs[3].items() if name != "ip4"} == ours[3]
+        (theirs[0], theirs[2]) == (ours[0], ours[2])
+        and gone in ({"ip4"}, {"ip6"})
+        and {name: text for name, text in theirs[3].items() if name not in gone} == ours[3]
+        and (theirs[1] == ours[1] if gone == {"ip6"} else theirs[1] == _canonical(theirs[3]["ip4"]))
     )
+
+
+def _canonical(text: str) -> str:
+    network = parse(text)
+    return text if network is None else show(network)
+
+
+def _nothing_but_a_date(difference: Difference) -> bool:
+    both = difference.both()
+    if both is None or difference.episode.variant.filter.maxlines == 1 or both[0][:4] != both[1][:4]:
+        return False
+    dates = {found.date for found in difference.dates()}
+    return [line for line in both[1][4] if line not in dates] == [line for line in both[0][4] if line not in dates]
 
 
 EXPLAINED: tuple[Explanation, ...] = (
     Explanation("years of other centuries are read too", _another_century),
-    Explanation("20260528-202640 and 20260528 202640 are dates, as in fail2ban 1.1", _compact_date),
+    Explanation("20260528-202640, 20260528 202640 and 20260528T20:26:40 are dates, as in fail2ban 1.1", _compact_date),
+    Explanation("a year or day that is missing is that of the date's own zone", _in_its_zone),
+    Explanation("what is no zone behind a date does not make it invalid", _no_zone),
+    Explanation("a word that is no known zone is not taken for one (fail2ban fails on it)", _word_for_zone),
+    Explanation("a line of nothing but a date is told as part of what it began", _nothing_but_a_date),
+    Explanation("a zone name that may be left out may be left out", _zone_gone),
     Explanation("a colon may stand alone in what looks like IPv6, as in later fail2ban", _lone_colon),
     Explanation("an address displaces that of the other family within a session", _other_family),
     Explanation("IPv6 in the block ::/96 is written as all IPv6 is", _compatible),

@@ -22,8 +22,26 @@ Given = Mapping[str, Callable[[], str]]
 
 ADDRESSES4 = ["192.0.2.1", "192.0.2.7", "192.0.2.255", "198.51.100.9", "203.0.113.0", "203.0.113.77"]
 ADDRESSES6 = ["2001:db8::1", "2001:DB8:0:0::7", "2001:db8:1:2:3:4:5:6", "2001:db8::a:0:0", "2001:0db8::00ff", "::1"]
-NO_ADDRESSES = ["999.1.1.1", "192.0.2.300", "192.0.2.01", "2001:db8:::1", "2001::db8::1", "1:2:3", "12345::1", "::", "dead:beef"]
-HOSTS = ["host.example.org", "host-1.example.org", "a_b.example.com", "xn--bcher-kva.example", "localhost", "1.2.3", "192.0.2.8"]
+NO_ADDRESSES = [
+    "999.1.1.1",
+    "192.0.2.300",
+    "192.0.2.01",
+    "2001:db8:::1",
+    "2001::db8::1",
+    "1:2:3",
+    "12345::1",
+    "::",
+    "dead:beef",
+]
+HOSTS = [
+    "host.example.org",
+    "host-1.example.org",
+    "a_b.example.com",
+    "xn--bcher-kva.example",
+    "localhost",
+    "1.2.3",
+    "192.0.2.8",
+]
 NAMES = ["root", "root", "admin", "bob", "", "-", "a b", "ünïcödé", "Ωmega", 'quo"ted', "[bracket]", "it's", "from 192.0.2.1", "::1", "%s",
          "x from 198.51.100.9 port 22 ssh2", "invalid user root", "user@example.org", "DOMAIN\\user", "a\tb", "$(id)", "\u2028", "ſK"]  # fmt: skip
 PHRASES = [*NAMES, *ADDRESSES4[:3], *ADDRESSES6[:2], "[203.0.113.5]", "host.example.org", "Failed password", "a=b, c=d", "10:11:12", ": ",

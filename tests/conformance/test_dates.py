@@ -172,6 +172,9 @@ def memory() -> Iterator[Case]:
         ["x [23/Jan/2005:21:59:59 ] a", "x [23/Jan/2005:21:59:59 +0100] a", "host [23/Jan/2005:21:59:59 +0100] a"]
     )
     yield Case(["h " + clear, "host " + ambiguous])
+    yield Case([clear, "Jan 24 10:00:00 a", ambiguous, "Jan 24 10:00:00 a", ambiguous])
+    yield Case(["23-01-2005 10:00:00 x", clear, "Jan 24 10:00:00 a", ambiguous])
+    yield Case([clear, "Jan 24 10:00:00 a", clear, "23-01-2005 10:00:00 x", "Jan 24 10:00:00 a", ambiguous])
     yield Case(["x Jan 24 10:00:00 a", "x Jan 24 10:00:01 2005-01-23 10:00:00", "2005-01-23 10:00:00 Jan 24 10:00:00",
                 "x 2005-01-23 10:00:00 Jan 24 10:00:00", "x Jan 24 10:00:00 a", "none", "x Jan 24 10:00:00 a"])  # fmt: skip
     yield Case(["12:00:00 x", "12:00:01 2005-01-23 10:00:00", "Jan 24 10:00:00 12:00:00", "12:00:00 Jan 24 10:00:00"])
