@@ -18,7 +18,6 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from banish.config.jails import load
-from banish.errors import RegexError
 from banish.lines import zones
 from banish.lines.datepattern import Template, compile_patterns
 from banish.lines.detector import DateDetector
@@ -86,13 +85,9 @@ def variants(work: Path) -> list[Variant]:
     for path in sorted((user / "filter.d").glob("*.conf")):
         name = path.stem
         if not name.endswith("common"):
-            options = [f"mode={mode}" if mode else "" for mode in MODES] + list(OPTIONS.get(name, ()))
-            jails.extend(
-                f"[{name}{f'[{option}]' if option else ''}]\nfilter = {name}[{option}]\nlogpath = {work}/log\naction =\nenabled = true\n".replace(
-                    f"[{name}[{option}]]", f"[{name}+{option.replace(', ', '+')}]"
-                )
-                for option in options
-            )
+            for option in (*(f"mode={mode}" if mode else "" for mode in MODES), *OPTIONS.get(name, ())):
+                title = "+".join([name, *option.split(", ")]).rstrip("+")
+                jails.append(f"[{title}]\nfilter = {name}[{option}]\nlogpath = {work}/log\naction =\nenabled = true\n")
     (user / "jail.conf").write_text("\n".join(jails))
     found: dict[tuple[str, FilterSettings, tuple[str, ...]], Variant] = {}
     for jail in load(user, packaged).jails:
@@ -136,6 +131,7 @@ class Author:
         zone = zones.configured(timezone) if timezone else ZoneInfo(machine)
         dates = _Dates(self.variant, zone, chance)
         self._sessions = []
+        self._writer.families = chance.choice([(4,), (4,), (6,), (4, 6)])
         lines: list[tuple[str, float]] = []
         while len(lines) < EPISODE:
             if not targets:
@@ -211,9 +207,12 @@ class _Dates:
         chance = self._chance
         if chance.random() < 0.05:
             return message
+        found = DateDetector(self._patterns).find(message, now)
+        if found is not None and found.start == found.end:  # a line that is not meant to have a date
+            return message
         template = chance.choice(self._usual if chance.random() < 0.8 else self._templates)
         date = self._date(template, self._when(now))
-        places = [0, *(found.end() for found in re.finditer(r'[\[("<]', message))][:5]
+        places = [0, *(found.end() for found in re.finditer(r'[\[("<]|- ', message))][:6]
         if chance.random() < 0.1:
             places.insert(0, chance.randint(0, len(message)))
         for place in places:
@@ -321,8 +320,8 @@ def _mutation(text: str, chance: random.Random) -> str:
         case 6:
             return chance.choice([text.upper(), text.lower(), text.swapcase(), text.title()])
         case 7 | 8 | 9:
-            others = [*ADDRESSES4, *ADDRESSES6, *NO_ADDRESSES, *HOSTS, "[2001:db8::9]", "::ffff:192.0.2.4", "[::ffff:192.0.2.4]", "[192.0.2.5]",
-                      "192.0.2.7/24", "192.0.2.7:22", "", "fe80::1%eth0", "::ffff:c000:0204"]  # fmt: skip
+            others = [*ADDRESSES4, *ADDRESSES6, *NO_ADDRESSES, *HOSTS, "[2001:db8::9]", "::ffff:192.0.2.4", "[::ffff:192.0.2.4]",
+                      "[192.0.2.5]", "192.0.2.7/24", "192.0.2.7:22", "", "fe80::1%eth0", "::ffff:c000:0204"]  # fmt: skip
             return _address().sub(lambda _: chance.choice(others), text, count=chance.choice([1, 0]))
         case 10:
             return text.replace(" ", "  ", chance.choice([1, -1]))
@@ -338,12 +337,3 @@ def _mutation(text: str, chance: random.Random) -> str:
             return text[at:]
         case _:
             return text[:at] + chance.choice(PHRASES) + text[at:]
-
-
-def usable(variant: Variant) -> bool:
-    """Tell whether the expressions of *variant* compile."""
-    try:
-        Filter(variant.filter)
-    except RegexError:
-        return False
-    return True

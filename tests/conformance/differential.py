@@ -255,16 +255,17 @@ def main(words: Sequence[str] | None = None) -> int:
         every = sum(len(variant.filter.failregex) for variant in picked) or 1
         rows: list[Row] = []
 
-        def share(variant: Variant) -> int:
-            return max(EPISODE, chosen.lines * len(variant.filter.failregex) // every)
+        def lines(variant: Variant) -> int:
+            share: int = chosen.lines * len(variant.filter.failregex) // every
+            return max(EPISODE, share)
 
         def noted() -> Iterator[Row]:
-            for row in run(oracle, picked, share, chosen.seed):
+            for row in run(oracle, picked, lines, chosen.seed):
                 rows.append(row)
                 yield row
 
         for text in table(noted()):
-            print(text.encode("utf-8", "backslashreplace").decode(), flush=True)  # noqa: T201
+            print(text.encode("utf-8", "backslashreplace").decode(), flush=True)
     return 1 if any(row.unexplained for row in rows) else 0
 
 

@@ -14,14 +14,16 @@ from zoneinfo import ZoneInfo
 from banish.addresses import parse, show
 from banish.lines import zones
 from banish.lines.datepattern import MONTHS
+from banish.lines.detector import DateDetector
 from banish.lines.reader import LineReader, LineSettings
 from tests.conformance.corpus import Episode
 from tests.conformance.oracle import Found
 
 
 class Dated(NamedTuple):
-    """What we find in a line: the text of its date, its parts by the letters of strptime(3), and what follows it."""
+    """What we find in a line: the text of its date, its parts by the letters of strptime(3), and what stands around it."""
 
+    before: str
     date: str
     parts: dict[str, str | None]
     after: str
@@ -53,12 +55,11 @@ class Difference(NamedTuple):
             text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").rstrip("\r")
             found = reader.detector.find(text, now)
             if found is None:
-                dates.append(Dated("", {}, "", now))
+                dates.append(Dated("", "", {}, "", now))
             else:
                 match = found.template.regex.search(text)
-                dates.append(
-                    Dated(text[found.start : found.end], match.groupdict() if match else {}, text[found.end :], now)
-                )
+                parts = match.groupdict() if match else {}
+                dates.append(Dated(text[: found.start], text[found.start : found.end], parts, text[found.end :], now))
         return dates if self.shortened else dates[-1:]
 
     def both(self) -> tuple[Found, Found] | None:
@@ -88,11 +89,16 @@ def _compact_date(difference: Difference) -> bool:
 def _in_its_zone(difference: Difference) -> bool:
     """A year or day is missing, and is another one in the date's zone than in the machine's."""
     machine = ZoneInfo(difference.episode.machine)
-    return any(
-        zone is not None and _completed(found, machine) != _completed(found, zone)
-        for found in difference.dates()
-        if found.date and (zone := zones.fixed(found.zone or difference.episode.timezone))
-    )
+    for found in difference.dates():
+        zone = zones.fixed(found.zone or difference.episode.timezone)
+        if zone is None or not found.date:
+            continue
+        present = datetime.fromtimestamp(found.now, machine)
+        if not found.parts.get("d") and found.parts.get("M") and zone.utcoffset(None) != present.utcoffset():
+            return True
+        if _completed(found, machine) != _completed(found, zone):
+            return True
+    return False
 
 
 def _completed(found: Dated, zone: tzinfo) -> datetime | None:
@@ -100,14 +106,14 @@ def _completed(found: Dated, zone: tzinfo) -> datetime | None:
     parts, present = found.parts, datetime.fromtimestamp(found.now, zone).replace(tzinfo=None)
     if parts.get("Y") or parts.get("y") or not parts.get("M"):
         return None
-    clock = [int(parts.get(name) or 0) for name in "HMS"]
+    hour, minute, second = (int(parts.get(name) or 0) for name in "HMS")
     try:
         if not parts.get("d"):
-            moment = datetime(present.year, present.month, present.day, *clock)
+            moment = datetime(present.year, present.month, present.day, hour, minute, second)
             return moment - timedelta(days=1) if moment > present else moment
         name = (parts.get("b") or "").lower()
         month = [month[:3].lower() for month in MONTHS].index(name) + 1 if name else int(parts.get("m") or 1)
-        moment = datetime(present.year, month, int(parts["d"] or 1), *clock)
+        moment = datetime(present.year, month, int(parts["d"] or 1), hour, minute, second)
         return moment.replace(year=present.year - 1) if moment > present + timedelta(days=1) else moment
     except ValueError:
         return None
@@ -119,28 +125,58 @@ def _no_zone(difference: Difference) -> bool:
 
 
 def _word_for_zone(difference: Difference) -> bool:
+    date = difference.dates()[-1]
+    if difference.theirs == "raised KeyError":
+        return re.search(r"[A-Z]{3,5} (?:\w{3} )?[A-Za-z]{3} +\d{1,2} ", difference.line) is not None
+    return re.search(r"\w{3,5} $", date.before) is not None and re.match(r"[A-Za-z]{3} ", date.date) is not None
+
+
+def _another_day(difference: Difference) -> bool:
+    """A date of last year without a year, whose zone says that in UTC it was another day."""
+    machine = ZoneInfo(difference.episode.machine)
+    for found in difference.dates():
+        zone = zones.fixed(found.zone)
+        moment = None if zone is None else _completed(found, zone)
+        if zone is not None and moment is not None:
+            last_year = moment.year < datetime.fromtimestamp(found.now, machine).year
+            if last_year and moment.date() != (moment - (zone.utcoffset(None) or timedelta())).date():
+                return True
+    return False
+
+
+def _zone_now_and_then(difference: Difference) -> bool:
+    """A date as syslog writes it, in a log in which other dates were read: a zone may stand before it."""
+    dates = difference.dates()
+    return len(dates) > 1 and any(re.search(r"(?i)(?:^|\W)[a-z]{3} +\d{1,2} ", found.date) for found in dates[1:])
+
+
+def _either_order(difference: Difference) -> bool:
+    """Day before month or month before day: it depends on what was read before."""
+    found = re.search(r"(?<!\d)([ \d]?\d)([-/])([ \d]?\d)\2\d\d", difference.dates()[-1].date)
     return (
-        difference.theirs == "raised KeyError"
-        and re.search(r"[A-Z]{3,5} (?:\w{3} )?[A-Za-z]{3} [ \d]\d ", difference.line) is not None
+        difference.shortened
+        and len(difference.episode.lines) > 1
+        and found is not None
+        and int(found[1]) <= 12 >= int(found[3])
     )
 
 
-def _zone_gone(difference: Difference) -> bool:
-    """A syslog date without a zone before it, after one with a zone."""
-    dates = difference.dates()
-    begun = [re.match(r"(?:[A-Z]{3,5}|[-+]\d\d:?\d\d|Z) (?=[A-Za-z]{3} )", found.date) for found in dates]
+def _two_dates(difference: Difference) -> bool:
+    """There is another date behind ours, and the choice depends on what was read before."""
+    patterns = difference.episode.variant.datepattern
+    last = difference.dates()[-1]
     return (
         difference.shortened
-        and begun[-1] is None
-        and any(begun)
-        and re.match(r"[A-Za-z]{3} ", dates[-1].date) is not None
+        and len(difference.episode.lines) > 1
+        and bool(last.date)
+        and DateDetector(patterns).find(f" {last.after}", last.now) is not None
     )
 
 
 def _lone_colon(difference: Difference) -> bool:
     texts = [line for line, _ in difference.episode.lines] if difference.shortened else [difference.line]
     ours = difference.ours[0][3].get("ip6", "") if difference.ours and not isinstance(difference.ours, str) else ""
-    return any(_LONE_COLON.search(text) for text in texts) or re.match(":(?!:)", ours) is not None
+    return any(_LONE_COLON.search(text) for text in texts) or re.match(":(?!:)|::$", ours) is not None
 
 
 _LONE_COLON = re.compile(r":::|(?<![0-9A-Fa-f:]):[0-9A-Fa-f]|(?<![0-9A-Fa-f]):(?=:(?![0-9A-Fa-f]))")
@@ -186,7 +222,17 @@ def _nothing_but_a_date(difference: Difference) -> bool:
     if both is None or difference.episode.variant.filter.maxlines == 1 or both[0][:4] != both[1][:4]:
         return False
     dates = {found.date for found in difference.dates()}
-    return [line for line in both[1][4] if line not in dates] == [line for line in both[0][4] if line not in dates]
+    theirs, ours = ([line for line in found[4] if line not in dates] for found in both)
+    return len(theirs) == len(ours) and all(map(str.endswith, theirs, ours))
+
+
+def _skipped(difference: Difference) -> bool:
+    """What <SKIPLINES> skipped is not told; fail2ban tells it when it has put a date before it."""
+    both = difference.both()
+    if both is None or both[0][:4] != both[1][:4]:
+        return False
+    skipped = "".join(text for name, text in both[0][3].items() if name.startswith("skiplines")).splitlines()
+    return [line for line in both[0][4] if not line.endswith(tuple(skipped) or ("\n",))] == both[1][4]
 
 
 EXPLAINED: tuple[Explanation, ...] = (
@@ -196,7 +242,11 @@ EXPLAINED: tuple[Explanation, ...] = (
     Explanation("what is no zone behind a date does not make it invalid", _no_zone),
     Explanation("a word that is no known zone is not taken for one (fail2ban fails on it)", _word_for_zone),
     Explanation("a line of nothing but a date is told as part of what it began", _nothing_but_a_date),
-    Explanation("a zone name that may be left out may be left out", _zone_gone),
+    Explanation("the zone does not move a date of last year by a day", _another_day),
+    Explanation("of several dates in a line the first is its date, whatever earlier lines were like", _two_dates),
+    Explanation("which of day and month comes first is told by the last date alone", _either_order),
+    Explanation("lines that <SKIPLINES> skips are not among the failure's", _skipped),
+    Explanation("the zone before a date may be there in one line and not in the next", _zone_now_and_then),
     Explanation("a colon may stand alone in what looks like IPv6, as in later fail2ban", _lone_colon),
     Explanation("an address displaces that of the other family within a session", _other_family),
     Explanation("IPv6 in the block ::/96 is written as all IPv6 is", _compatible),

@@ -42,11 +42,13 @@ HOSTS = [
     "1.2.3",
     "192.0.2.8",
 ]
-NAMES = ["root", "root", "admin", "bob", "", "-", "a b", "ünïcödé", "Ωmega", 'quo"ted', "[bracket]", "it's", "from 192.0.2.1", "::1", "%s",
-         "x from 198.51.100.9 port 22 ssh2", "invalid user root", "user@example.org", "DOMAIN\\user", "a\tb", "$(id)", "\u2028", "ſK"]  # fmt: skip
-PHRASES = [*NAMES, *ADDRESSES4[:3], *ADDRESSES6[:2], "[203.0.113.5]", "host.example.org", "Failed password", "a=b, c=d", "10:11:12", ": ",
-           "2026-05-28 20:26:40", "May 28 20:26:40", "sshd[123]: x", "()", "<>", '""', "GET /index.php HTTP/1.1", "rhost=192.0.2.9 ",
-           "user=<root>", "1780000000", "x" * 40, "\x00", "\x85", "\r", "é", "client: 192.0.2.3, server: x"]  # fmt: skip
+NAMES = ["root", "root", "admin", "bob", "", "-", "a b", "ünïcödé", "Ωmega", 'quo"ted', "[bracket]", "it's", "from 192.0.2.1",
+         "::1", "%s", "x from 198.51.100.9 port 22 ssh2", "invalid user root", "user@example.org", "DOMAIN\\user", "a\tb", "$(id)",
+         "\u2028", "ſK"]  # fmt: skip
+PHRASES = [*NAMES, *ADDRESSES4[:3], *ADDRESSES6[:2], "[203.0.113.5]", "host.example.org", "Failed password", "a=b, c=d", "10:11:12",
+           ": ", "2026-05-28 20:26:40", "May 28 20:26:40", "sshd[123]: x", "()", "<>", '""', "GET /index.php HTTP/1.1",
+           "rhost=192.0.2.9 ", "user=<root>", "1780000000", "x" * 40, "\x00", "\x85", "\r", "é",
+           "client: 192.0.2.3, server: x"]  # fmt: skip
 _ALPHABET = string.ascii_letters + string.digits + string.punctuation + " \téßЖ٣\u00a0\u2003"
 _CATEGORIES = {
     "DIGIT": re.compile(r"\d"),
@@ -68,9 +70,11 @@ class Writer:
         self._groups: dict[int, str] = {}
         self._names: dict[int, str] = {}
         self._given: Given = {}
+        self.families: tuple[int, ...] = (4, 6)
+        """Of what the captured addresses are: expressions that take one family mostly take the other too."""
         self._stock: Given = {
-            "ip4": lambda: self._often(ADDRESSES4, NO_ADDRESSES),
-            "ip6": lambda: self._often(ADDRESSES6, NO_ADDRESSES),
+            "ip4": lambda: self._address(4),
+            "ip6": lambda: self._address(6),
             "dns": lambda: self._often(HOSTS, ADDRESSES4),
             "cidr": lambda: chance.choice(["24", "32", "64", "128", "0", "33", "300"]),
         }
@@ -92,6 +96,11 @@ class Writer:
         self._ignoring_case = bool(pattern.flags & re.IGNORECASE)
         nodes = tree if not group else next(arg[3] for op, arg in tree if op.name == "SUBPATTERN" and arg[0] == group)
         return self._all(nodes)
+
+    def _address(self, family: int) -> str:
+        if family not in self.families:
+            family = self.families[0]
+        return self._often(ADDRESSES4 if family == 4 else ADDRESSES6, NO_ADDRESSES)
 
     def _often(self, usual: Sequence[str], odd: Sequence[str]) -> str:
         return self._chance.choice(usual if self._chance.random() < 0.9 else odd)
