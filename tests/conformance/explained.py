@@ -150,14 +150,23 @@ def _zone_now_and_then(difference: Difference) -> bool:
     return len(dates) > 1 and any(re.search(r"(?i)(?:^|\W)[a-z]{3} +\d{1,2} ", found.date) for found in dates[1:])
 
 
-def _either_order(difference: Difference) -> bool:
-    """Day before month or month before day: it depends on what was read before."""
-    found = re.search(r"(?<!\d)([ \d]?\d)([-/])([ \d]?\d)\2\d\d", difference.dates()[-1].date)
+def _formats_compete(difference: Difference) -> bool:
+    """Several formats fit in different ways, and the choice depends on what was read before."""
+    last = difference.dates()[-1]
+    text = last.before + last.date + last.after
+    if not difference.shortened or len(difference.episode.lines) == 1 or not last.date:
+        return False
+    fitting = (template.regex.search(text) for template in difference.episode.variant.templates)
+    return len({(found.span(1), found["d"] if "d" in found.re.groupindex else "") for found in fitting if found}) > 1
+
+
+def _unknown_age(difference: Difference) -> bool:
+    """A line without date, while a file of a filter of several lines is caught up with."""
     return (
         difference.shortened
-        and len(difference.episode.lines) > 1
-        and found is not None
-        and int(found[1]) <= 12 >= int(found[3])
+        and not difference.episode.live
+        and difference.episode.variant.filter.maxlines > 1
+        and any(not found.date for found in difference.dates()[:-1])
     )
 
 
@@ -244,7 +253,12 @@ EXPLAINED: tuple[Explanation, ...] = (
     Explanation("a line of nothing but a date is told as part of what it began", _nothing_but_a_date),
     Explanation("the zone does not move a date of last year by a day", _another_day),
     Explanation("of several dates in a line the first is its date, whatever earlier lines were like", _two_dates),
-    Explanation("which of day and month comes first is told by the last date alone", _either_order),
+    Explanation(
+        "which of several formats that fit is taken depends on earlier lines, not in the same way", _formats_compete
+    ),
+    Explanation(
+        "a line of unknown age, read while catching up, is no part of a failure of several lines", _unknown_age
+    ),
     Explanation("lines that <SKIPLINES> skips are not among the failure's", _skipped),
     Explanation("the zone before a date may be there in one line and not in the next", _zone_now_and_then),
     Explanation("a colon may stand alone in what looks like IPv6, as in later fail2ban", _lone_colon),

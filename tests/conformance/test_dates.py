@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -79,21 +80,78 @@ def _next_day(moment: datetime, form: str) -> str:
     return "the zone does not move a date of last year by a day" if late else ""
 
 
+CLOCK_CHANGES = {
+    # Summer begins and ends: the last second before, what is skipped or comes twice, the first second after.
+    "Europe/Berlin": (
+        ["2026-03-29 01:59:59", "2026-03-29 02:00:00", "2026-03-29 02:30:00", "2026-03-29 03:00:00"],
+        ["2026-10-25 01:59:59", "2026-10-25 02:00:00", "2026-10-25 02:59:59", "2026-10-25 03:00:00"],
+    ),
+    "America/New_York": (
+        ["2026-03-08 01:59:59", "2026-03-08 02:00:00", "2026-03-08 02:30:00", "2026-03-08 03:00:00"],
+        ["2026-11-01 00:59:59", "2026-11-01 01:00:00", "2026-11-01 01:59:59", "2026-11-01 02:00:00"],
+    ),
+    "Australia/Lord_Howe": (  # by half an hour, and their summer is the northern winter
+        ["2026-10-04 01:59:59", "2026-10-04 02:00:00", "2026-10-04 02:15:00", "2026-10-04 02:30:00"],
+        ["2026-04-05 01:29:59", "2026-04-05 01:30:00", "2026-04-05 01:59:59", "2026-04-05 02:00:00"],
+    ),
+    "Asia/Kolkata": (["2026-03-29 02:30:00"], ["2026-10-25 02:30:00"]),
+}
+SUMMER, WINTER = "2026-07-01 12:00:00 x", "2026-01-15 12:00:00 x"
+
+
 def zones() -> Iterator[Case]:
-    for machine in ("Europe/Berlin", "America/New_York", "Asia/Kolkata"):
+    for machine, (begins, ends) in CLOCK_CHANGES.items():
+        warm, cold = (WINTER, SUMMER) if machine.startswith("Australia") else (SUMMER, WINTER)
+        for text in begins:
+            yield one(f"{text} x", machine=machine)
+            yield Case([cold, f"{text} x"], machine=machine)
+        for number, text in enumerate(ends):
+            # What comes twice: mktime(3) goes by the offset it used last; read in order that gives the first of the two.
+            yield Case([warm, f"{text} x"], machine=machine)
+            doubled = len(ends) > 1 and number in (1, 2)
+            because = "what the clock shows twice is the first of the two, whatever was read before" if doubled else ""
+            yield Case([cold, f"{text} x"], machine=machine, because=because)
+        for form in FORMATS:
+            for moment in (datetime(2026, 7, 1, 4, 5, 6), datetime(2026, 1, 15, 22, 23, 24)):
+                yield one(f"{written(moment, form)} x", machine=machine)
         for text in (
-            "2026-03-29 01:59:59", "2026-03-29 02:30:00", "2026-03-29 03:00:00", "2026-10-25 01:59:59", "2026-10-25 03:00:00",
-            "2026-03-08 01:59:59", "2026-03-08 02:30:00", "2026-03-08 03:00:00", "2026-11-01 00:59:59", "2026-11-01 02:00:00",
-            "Jul  1 12:00:00", "Nov 22 12:00:00", "07:00:00", "23:30:00", "2026-07-01 12:00:00 +0200", "EST Jan 23 12:00:00 2005",
-        ):  # fmt: skip
-            yield one(text + " x", machine=machine)
-        # Twice on the clock: mktime(3) goes by the offset it used last; read in order that gives the first of the two.
-        yield Case(["2026-07-01 12:00:00", "2026-10-25 02:30:00" if machine != "America/New_York" else "2026-11-01 01:30:00"],
-                   machine=machine)  # fmt: skip
+            "Jul  1 12:00:00",
+            "Nov 22 12:00:00",
+            "07:00:00",
+            "23:30:00",
+            "2026-07-01 12:00:00 +0200",
+            "EST Jan 23 12:00:00 2005",
+        ):
+            yield one(f"{text} x", machine=machine)
+        for timezone in ("UTC", "+0930", "EST"):
+            for text in ("2026-07-01 12:00:00", "2026-01-15 12:00:00", "2026-07-01 12:00:00 +0200", "Jul  1 12:00:00"):
+                yield one(f"{text} x", machine=machine, timezone=timezone)
     for timezone in ("Z", "UTC", "+0100", "UTC+0100", "CET", "EST", "-03:30"):
         for text in ("2005-01-23 10:00:00", "2005-01-23 10:00:00 +0200", "Jan 23 10:00:00", "10:00:00"):
             yield one(text + " x", timezone=timezone)
     yield one("13:30:00 x", timezone="+0100")
+    ahead = "a time that lies ahead is yesterday's (fail2ban lets it be ahead by the machine's distance from Greenwich)"
+    yield one("15:50:51 x", machine="Europe/Berlin", timezone="+0200", because=ahead)
+    yield one("15:50:53 x", machine="Europe/Berlin", timezone="+0200")
+    yield one("11:50:51 x", machine="Europe/Berlin", timezone="+0200")
+    own = "a year that is missing is that of the date's own zone"
+    yield one("Jan  1 01:00:30 x", machine="America/New_York", timezone="CET", now=1798761640.0, because=own)
+
+
+def zones_at_year_ends() -> Iterator[Case]:
+    """The minutes around New Year, here and in Greenwich, for machines in all zones."""
+    for machine in CLOCK_CHANGES:
+        here = datetime(2027, 1, 1, tzinfo=ZoneInfo(machine))
+        for midnight in (here, datetime(2027, 1, 1, tzinfo=UTC)):
+            for distance in (-30, 30):
+                now = midnight.timestamp() + distance
+                shown = [
+                    datetime.fromtimestamp(now + off, ZoneInfo(machine))
+                    for off in (0, -40, -86400, 80000, 86390, 86410)
+                ]
+                for moment in shown:
+                    for form in ("%b %d %H:%M:%S x", "%Y-%m-%d %H:%M:%S x", "%H:%M:%S x"):
+                        yield one(moment.strftime(form), machine=machine, now=now)
 
 
 def year_ends() -> Iterator[Case]:
@@ -274,7 +332,7 @@ def patterns() -> Iterator[Case]:
     yield one(moment, patterns=["{DEFAULT}"])
 
 
-CASES = [*everywhere(), *zones(), *year_ends(), *near_misses(), *memory(), *patterns()]
+CASES = [*everywhere(), *zones(), *zones_at_year_ends(), *year_ends(), *near_misses(), *memory(), *patterns()]
 
 
 @pytest.fixture(scope="module")
