@@ -96,7 +96,7 @@ def _in_its_zone(difference: Difference) -> bool:
         present = datetime.fromtimestamp(found.now, machine)
         if not found.parts.get("d") and found.parts.get("M") and zone.utcoffset(None) != present.utcoffset():
             return True
-        if _completed(found, machine) != _completed(found, zone):
+        if _completed(found, machine) != _completed(found, zone) or _nearly_ahead(found, zone, present):
             return True
     return False
 
@@ -119,15 +119,31 @@ def _completed(found: Dated, zone: tzinfo) -> datetime | None:
         return None
 
 
+def _nearly_ahead(found: Dated, zone: tzinfo, present: datetime) -> bool:
+    """A date without year lies a day ahead: fail2ban's day is longer by the machine's distance from Greenwich."""
+    moment = _completed(found, zone)
+    distance = present.utcoffset()
+    if moment is None or not distance or not found.parts.get("d"):
+        return False
+    ahead = [moment.replace(year=year, tzinfo=zone) - present - timedelta(days=1) for year in _years(moment)]
+    return any(min(timedelta(), distance) <= each <= max(timedelta(), distance) for each in ahead)
+
+
+def _years(moment: datetime) -> tuple[int, ...]:
+    return (moment.year,) if (moment.month, moment.day) == (2, 29) else (moment.year, moment.year + 1)
+
+
 def _no_zone(difference: Difference) -> bool:
-    """``-1661`` behind a date."""
-    return any(re.match(r"\s*[-+][01]\d:?[6-9]?\d?", found.after) for found in difference.dates())
+    """``-1661`` behind a date, or ``utc``."""
+    return any(re.match(r"\s*(?:[-+][01]\d:?[6-9]?\d?|(?i:utc|gmt|z)\b)", found.after) for found in difference.dates())
 
 
 def _word_for_zone(difference: Difference) -> bool:
     date = difference.dates()[-1]
     if difference.theirs == "raised KeyError":
         return re.search(r"[A-Z]{3,5} (?:\w{3} )?[A-Za-z]{3} +\d{1,2} ", difference.line) is not None
+    if not date.date:
+        return re.match(r"\W{0,2}\w{3,5} [A-Za-z]{3} ", difference.line) is not None
     return re.search(r"\w{3,5} $", date.before) is not None and re.match(r"[A-Za-z]{3} ", date.date) is not None
 
 
@@ -240,18 +256,32 @@ def _skipped(difference: Difference) -> bool:
     both = difference.both()
     if both is None or both[0][:4] != both[1][:4]:
         return False
-    skipped = "".join(text for name, text in both[0][3].items() if name.startswith("skiplines")).splitlines()
-    return [line for line in both[0][4] if not line.endswith(tuple(skipped) or ("\n",))] == both[1][4]
+    skipped = any(text for name, text in both[0][3].items() if name.startswith("skiplines"))
+    told = iter(both[0][4])
+    return skipped and all(any(theirs.endswith(line) for theirs in told) for line in both[1][4])
+
+
+def _about_time(holds: Callable[[Difference], bool]) -> Callable[[Difference], bool]:
+    """When it was, and thus whether it counts, may differ; who it was may not: the same text was taken for the date."""
+
+    def both_mean_the_same(difference: Difference) -> bool:
+        both = difference.both()
+        return (both is None or both[0][:2] == both[1][:2]) and holds(difference)
+
+    return both_mean_the_same
 
 
 EXPLAINED: tuple[Explanation, ...] = (
     Explanation("years of other centuries are read too", _another_century),
-    Explanation("20260528-202640, 20260528 202640 and 20260528T20:26:40 are dates, as in fail2ban 1.1", _compact_date),
-    Explanation("a year or day that is missing is that of the date's own zone", _in_its_zone),
+    Explanation(
+        "20260528-202640, 20260528 202640 and 20260528T20:26:40 are dates, as in fail2ban 1.1",
+        _compact_date,
+    ),
+    Explanation("a year or day that is missing is that of the date's own zone", _about_time(_in_its_zone)),
     Explanation("what is no zone behind a date does not make it invalid", _no_zone),
     Explanation("a word that is no known zone is not taken for one (fail2ban fails on it)", _word_for_zone),
     Explanation("a line of nothing but a date is told as part of what it began", _nothing_but_a_date),
-    Explanation("the zone does not move a date of last year by a day", _another_day),
+    Explanation("the zone does not move a date of last year by a day", _about_time(_another_day)),
     Explanation("of several dates in a line the first is its date, whatever earlier lines were like", _two_dates),
     Explanation(
         "which of several formats that fit is taken depends on earlier lines, not in the same way", _formats_compete
