@@ -58,6 +58,8 @@ class Line(NamedTuple):
     """What expressions see: *text* with the date cut out (only the date; its brackets stay)."""
     at: float | None
     """The time the line states, in Unix seconds; None when no date was found in it."""
+    timeless: bool = False
+    """The date pattern that fits says that such a line has no date (it captures no text)."""
 
 
 class Match(NamedTuple):

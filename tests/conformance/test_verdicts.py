@@ -1,16 +1,13 @@
 """The same lines through fail2ban's own filter and through ours: the same verdicts.
 
-fail2ban is asked as a black box: one process of the distribution's Python, which is given expressions and lines and tells what
-its filter returns. Filters and lines are ours. Where we differ on purpose, ``DIFFERENCES`` shows both answers and says why.
+Filters and lines are ours; see ``oracle`` for how fail2ban is asked. Where we differ on purpose, ``DIFFERENCES`` shows both
+answers and says why.
 """
 
 from __future__ import annotations
 
-import json
 import random
-import subprocess
-from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -21,86 +18,7 @@ from banish.addresses import parse, show
 from banish.errors import RegexError
 from banish.matching.filter import Filter, FilterSettings
 from banish.model import Line
-
-PYTHON = "/usr/bin/python3"
-
-ORACLE = r"""
-import json, logging, sys, warnings
-logging.disable(logging.CRITICAL)
-warnings.simplefilter("ignore")
-from fail2ban.server.filter import Filter
-from fail2ban.server.mytime import MyTime
-
-def plain(value):
-    if isinstance(value, (set, frozenset)):
-        return sorted(str(each) for each in value)
-    return value if value is None or isinstance(value, str) else str(value)
-
-def answer(filter_, number, line):
-    MyTime.setTime(1000.0 + number)
-    try:
-        found = filter_.processLine(("", "", line), 1000.0 + number)
-    except Exception as error:
-        return "raised " + type(error).__name__
-    return [[regex, str(id_), at, {name: plain(value) for name, value in data.items() if name != "matches"},
-             ["".join(parts) for parts in data["matches"]]] for regex, id_, at, data in found]
-
-for request in sys.stdin:
-    request = json.loads(request)
-    filter_ = Filter(None, useDns=request["usedns"])
-    filter_.checkFindTime = False
-    try:
-        if request["prefregex"]:
-            filter_.prefRegex = request["prefregex"]
-        if request["maxlines"] > 1:
-            filter_.setMaxLines(request["maxlines"])
-        for expression in request["failregex"]:
-            filter_.addFailRegex(expression)
-        for expression in request["ignoreregex"]:
-            filter_.addIgnoreRegex(expression)
-        reply = [answer(filter_, number, line) for number, line in enumerate(request["lines"])]
-    except Exception as error:
-        reply = "refused"
-    print(json.dumps(reply), flush=True)
-"""
-
-Found = tuple[int, str, float, dict[str, Any], list[str]]
-"""Index of the expression, id, time, fields, lines."""
-Answer = list[list[Found] | str] | str
-"""What each line led to (or the exception it raised); ``refused`` when the expressions are not accepted."""
-
-
-class Oracle:
-    """fail2ban's filter, in a process of its own."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [PYTHON, "-c", ORACLE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-
-    def ask(self, parts: FilterSettings, lines: list[str]) -> Answer:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(asdict(parts) | {"lines": lines}) + "\n")
-        self._process.stdin.flush()
-        reply = json.loads(self._process.stdout.readline())
-        if isinstance(reply, str):
-            return reply
-        return [[_comparable(*found) for found in answer] if isinstance(answer, list) else answer for answer in reply]
-
-    def close(self) -> None:
-        self._process.communicate()
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Iterator[Oracle]:
-    try:
-        subprocess.run([PYTHON, "-c", "import fail2ban.server.filter"], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("the distribution's fail2ban package is not installed")
-    oracle = Oracle()
-    yield oracle
-    oracle.close()
+from tests.conformance.oracle import Answer, Found, Oracle, comparable
 
 
 def ours(parts: FilterSettings, lines: list[str]) -> Answer:
@@ -113,20 +31,8 @@ def ours(parts: FilterSettings, lines: list[str]) -> Answer:
         at = 1000.0 + number
         # fail2ban's sessions age by the clock on the wall, which stands still while it is asked.
         verdict = filter_.judge(Line(line, line, at), at, now=0.0)
-        answers.append([_comparable(m.regex, m.id, m.at, dict(m.fields), list(m.lines)) for m in verdict.matches])
+        answers.append([comparable(m.regex, m.id, m.at, dict(m.fields), list(m.lines)) for m in verdict.matches])
     return answers
-
-
-def _comparable(regex: int, id_: str, at: float, fields: dict[str, Any], lines: list[str]) -> Found:
-    """One spelling for both: no groups that took no part, nor the marks of sessions (fail2ban drops some of them), nor an
-    address beside the id that is the id (fail2ban tells it when the two are written differently)."""
-    plain: dict[str, Any] = {}
-    for name, value in fields.items():
-        if isinstance(value, (frozenset, list)):
-            plain[name] = sorted(str(each) for each in value)
-        elif value is not None and name not in ("nofail", "mlfgained", "mlfforget") and (name, value) != ("ip", id_):
-            plain[name] = str(value)
-    return regex, id_, at, plain, lines
 
 
 ADDRESSES = ["192.0.2.7", "[192.0.2.8]", "198.51.100.1", "2001:db8::7", "[2001:DB8:0::8]", "::ffff:203.0.113.5", "999.1.1.1",
@@ -235,7 +141,7 @@ WRITTEN = ["login root", "login ok", "refused 192.0.2.7", "refused 203.0.113.5",
 @pytest.mark.parametrize("name", STATELESS)
 def test_verdicts_on_single_lines(oracle: Oracle, name: str) -> None:
     parts, lines = STATELESS[name]
-    theirs = oracle.ask(parts, lines)
+    theirs = oracle.verdicts(parts, lines)
     for line, their_answer, our_answer in zip(lines, theirs, ours(parts, lines), strict=True):
         assert (line, our_answer) == (line, their_answer)
 
@@ -244,14 +150,14 @@ def test_verdicts_on_single_lines(oracle: Oracle, name: str) -> None:
 def test_verdicts_on_sessions(oracle: Oracle, seed: int) -> None:
     chance = random.Random(seed)
     lines = [f"d[{chance.randint(1, 3)}]: {chance.choice(SAID)}" for _ in range(80)]
-    assert ours(SESSION, lines) == oracle.ask(SESSION, lines)
+    assert ours(SESSION, lines) == oracle.verdicts(SESSION, lines)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_verdicts_on_several_lines(oracle: Oracle, seed: int) -> None:
     chance = random.Random(seed)
     lines = [chance.choice(WRITTEN) for _ in range(80)]
-    assert ours(LINES, lines) == oracle.ask(LINES, lines)
+    assert ours(LINES, lines) == oracle.verdicts(LINES, lines)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +169,7 @@ def test_verdicts_on_several_lines(oracle: Oracle, seed: int) -> None:
 )  # fmt: skip
 def test_the_same_expressions_are_accepted(oracle: Oracle, expression: str) -> None:
     parts = FilterSettings(failregex=(expression,))
-    assert (ours(parts, []) == "refused") == (oracle.ask(parts, []) == "refused")
+    assert (ours(parts, []) == "refused") == (oracle.verdicts(parts, []) == "refused")
 
 
 def test_a_hundred_sessions_are_remembered(oracle: Oracle) -> None:
@@ -271,7 +177,7 @@ def test_a_hundred_sessions_are_remembered(oracle: Oracle) -> None:
         f"d[{number}]: noted" for number in (102, 4, 3)
     ]
     lines += ["d[2]: noted", "d[1]: noted"]
-    assert ours(SESSION, lines) == oracle.ask(SESSION, lines)
+    assert ours(SESSION, lines) == oracle.verdicts(SESSION, lines)
 
 
 ATTEMPT = FilterSettings(
@@ -296,7 +202,7 @@ def written(host: str) -> st.SearchStrategy[list[str]]:
 @given(written(f"{_IP4}|{_NAME}") | written(f"{_IP6}|{_NAME}"))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_verdicts_on_any_lines(oracle: Oracle, lines: list[str]) -> None:
-    theirs, mine = oracle.ask(ATTEMPT, lines), ours(ATTEMPT, lines)
+    theirs, mine = oracle.verdicts(ATTEMPT, lines), ours(ATTEMPT, lines)
     assert not isinstance(theirs, str)
     assert [[_spelled(*found) for found in answer] for answer in mine] == [
         [_spelled(*found) for found in answer] for answer in theirs
@@ -405,5 +311,5 @@ def test_differences_are_those_we_know(oracle: Oracle, difference: Difference) -
         assert not isinstance(answer, str)
         return [found if isinstance(found, str) else found[0][1] if found else "-" for found in answer]
 
-    assert ids(oracle.ask(difference.parts, difference.lines)) == difference.theirs
+    assert ids(oracle.verdicts(difference.parts, difference.lines)) == difference.theirs
     assert ids(ours(difference.parts, difference.lines)) == difference.ours

@@ -92,6 +92,22 @@ def test_lines_without_dates_by_configuration_count_now() -> None:
     assert clock.unknown_date(line(None), NOW) == ()
 
 
+def test_a_line_that_is_not_meant_to_have_a_date_counts_with_the_line_before_or_now(clock: Clock) -> None:
+    second = Line("WARNING: failed", "WARNING: failed", None, timeless=True)
+    assert clock.judge(second, NOW, live=False).at == NOW
+    clock.judge(line(NOW - 20), NOW, live=False)
+    assert clock.judge(second, NOW + 30, live=False).at == NOW - 20
+    assert clock.judge(second, NOW + 90, live=False).at == NOW + 90
+    assert clock.unknown_date(second, NOW) == ()
+
+
+def test_what_follows_an_old_line_without_a_date_is_old(clock: Clock) -> None:
+    assert clock.judge(line(NOW - 5), NOW, live=False).at == NOW - 5
+    assert clock.judge(line(None), NOW, live=False).at == NOW - 5
+    assert clock.judge(line(NOW - 4000), NOW, live=False).at is None
+    assert clock.judge(line(None), NOW, live=False).at is None
+
+
 def test_a_line_taken_to_be_now_is_the_last_date_of_what_follows(clock: Clock) -> None:
     clock.judge(line(NOW - HOUR), NOW, live=True)
     assert clock.judge(line(None), NOW + 10, live=True).at == NOW

@@ -21,8 +21,16 @@ def test_the_date_is_cut_out_and_nothing_else() -> None:
         Line("[Sun Jun 21 16:47:48 2026] [error] y", "[] [error] y", DATE),
         Line("", "", None),
         Line("no date", "no date", None),
-        Line("Feb 30 10:00:00 z", " z", None),
+        Line("Feb 30 10:00:00 z", "Feb 30 10:00:00 z", None),
     ]
+
+
+def test_a_pattern_with_an_empty_group_is_for_lines_without_a_date_of_their_own() -> None:
+    reader = LineReader(LineSettings((r"^%b %d, %ExY %I:%M:%S %p", "^WARNING:()**")), UTC)
+    first, second, third = reader.read(b"Jun 21, 2026 4:47:48 PM org.example.Login\nWARNING: failed\nmore\n", NOW)
+    assert (first.at, first.timeless) == (DATE, False)
+    assert second == Line("WARNING: failed", "WARNING: failed", None, timeless=True)
+    assert third == Line("more", "more", None)
 
 
 def test_settings_reach_decoder_and_detector() -> None:

@@ -126,6 +126,26 @@ def test_the_line_that_ends_a_session_may_complete_its_failure() -> None:
     ]
 
 
+def test_users_are_told_of_sessions_only() -> None:
+    daemon = Filter(
+        FilterSettings(
+            failregex=(
+                r"^<F-MLFID>d\d</F-MLFID> failed <F-USER>\w+</F-USER> <HOST>$",
+                r"^<F-MLFID>d\d</F-MLFID> <F-MLFFORGET>left</F-MLFFORGET> <F-USER>\w+</F-USER> <HOST>$",
+            )
+        )
+    )
+
+    def users(text: str) -> object:
+        (match,) = daemon.judge(Line(text, text, None), at=1000).matches
+        return match.fields.get("users")
+
+    assert users("d1 left root 192.0.2.7") is None
+    assert users("d1 failed root 192.0.2.7") == {"root"}
+    assert users("d1 left bob 192.0.2.7") == {"root", "bob"}
+    assert users("d1 left bob 192.0.2.7") is None
+
+
 def test_an_id_needs_no_address() -> None:
     assert told("key abc", "from 192.0.2.7", "failed root") == [
         "6 abc -: key abc",

@@ -5,7 +5,8 @@ now whatever it says: when its date is more than a minute off, clocks or zones d
 taken to have happened now. A warning tells of each kind of trouble once a day.
 
 A line without a date has the last known date if that is less than a minute old. Otherwise it happened now when reading live;
-while catching up nobody knows how old it is, and it is passed over, unless the log has no dates by configuration (``{NONE}``).
+while catching up nobody knows how old it is, and it is passed over, unless it has no date by configuration (``{NONE}``, or a
+pattern with an empty group such as ``^WARNING:()``).
 
 No line lies in the future: later dates count as now.
 """
@@ -44,21 +45,20 @@ class Clock:
     def judge(self, line: Line, now: float, *, live: bool) -> Timing:
         """Return the time *line* counts for; *live* as in ``model.Batch``."""
         if line.at is None:
-            return Timing(self._undated(now, live=live))
+            return Timing(self._undated(now, live=live or line.timeless))
         notices: tuple[Notice, ...] = ()
         at = line.at
-        if live:
-            if not -_TOLERANCE <= at - now <= _TOLERANCE:
-                notices = self._odd(line.text, at, now)
-                at = now
-        elif at < now - self.findtime:
+        if live and not -_TOLERANCE <= at - now <= _TOLERANCE:
+            notices = self._odd(line.text, at, now)
+            at = now
+        self._last_at = at  # of an old line too: what follows it without a date is as old
+        if not live and at < now - self.findtime:
             return Timing(None, self._old(line.text, now))
-        self._last_at = at
         return Timing(at if at < now else now, notices)
 
     def unknown_date(self, line: Line, now: float) -> tuple[Notice, ...]:
         """Return the warning for a failure found in a line without a valid date; empty when it has one, or was warned of."""
-        if line.at is not None or not self._dated or not self._due("undated", now):
+        if line.at is not None or line.timeless or not self._dated or not self._due("undated", now):
             return ()
         return self._warnings(
             f"Found a match but no valid date/time found for '{line.text}'.",

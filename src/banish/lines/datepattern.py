@@ -12,6 +12,7 @@ A pattern is a regular expression with the tokens of strptime(3) in it. Around t
 * ``{NONE}``: the lines have no date.
 
 If the pattern has a capture group, its first group is the date that is cut out of the line, otherwise all that matches is.
+An empty group (``^WARNING:()``) is for lines that have no date of their own, such as the second of a pair.
 Upper and lower case are the same when names are involved (``%a %A %b %B %p %c``). Names of days and months are English ones.
 """
 

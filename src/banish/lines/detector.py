@@ -2,6 +2,7 @@
 
 Templates tied to the line's begin come first, in their order; the first that fits wins. Then those that may stand anywhere: the
 one that fits furthest to the left wins, and of two at the same place the one that won last time, else the earlier in the list.
+What has won before goes before what has not, and what has won more often before what has less often (runs count, not lines).
 
 Winning has an effect, as it has in fail2ban: the last winner is tried before all others, and it is taken at once if it fits in
 the same place as last time between the same characters, or is tied to the line's begin. So a log that has shown itself to write
@@ -65,6 +66,8 @@ class DateDetector:
         if self._floating and all(template.known for template in self._floating):
             self._gates[True] = places(self._floating)
             self._gates[False] = places(tuple(template for template in self._floating if not template.clock))
+        self._anchored_templates = [template for template in self.templates if template.anchored]
+        self._won: dict[Template, int] = {}
         self._last: Template | None = None
         self._place: tuple[int, int, str, str] = (0, 0, "", "")
         self._memory = _Memory()
@@ -112,12 +115,16 @@ class DateDetector:
             winner, best = self._leftmost(text, has_clock=has_clock)
         if winner is not None and best is not None:
             self._last, self._place = winner, _place(best)
+            if winner.anchored:
+                self._won[winner] = self._won.get(winner, 0) + 1
+                anchored = (template for template in self.templates if template.anchored)
+                self._anchored_templates = sorted(anchored, key=lambda template: -self._won.get(template, 0))
             self._memory = self._memories.setdefault(winner, _Memory())
         return winner, best
 
     def _anchored(self, text: str, *, has_clock: bool) -> tuple[Template | None, re.Match[str] | None]:
-        for template in self.templates:
-            if template.anchored and (has_clock or not template.clock) and (match := template.regex.match(text)):
+        for template in self._anchored_templates:
+            if (has_clock or not template.clock) and (match := template.regex.match(text)):
                 return template, match
         return None, None
 

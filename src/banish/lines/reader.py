@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from banish.lines.decoding import Decoder
-from banish.lines.detector import DateDetector
+from banish.lines.detector import DateDetector, Found
 from banish.model import Line
 
 
@@ -46,14 +46,7 @@ class LineReader:
     def read(self, data: bytes, now: float) -> list[Line]:
         """Return the lines of *data* in order, empty ones too; *now* (Unix seconds) completes dates without year or day."""
         find = self.detector.find
-        lines = []
-        for text in self._decoder.lines(data):  # as in ``line``, which would be a call more for each
-            found = find(text, now)
-            if found is None:
-                lines.append(Line(text, text, None))
-            else:
-                lines.append(Line(text, text[: found.start] + text[found.end :], found.at))
-        return lines
+        return [_dated(text, find(text, now)) for text in self._decoder.lines(data)]
 
     def texts(self, data: bytes) -> list[str]:
         """Return the lines of *data* decoded but not yet dated: for `line`, for who leaves some of them out."""
@@ -61,7 +54,14 @@ class LineReader:
 
     def line(self, text: str, now: float) -> Line:
         """Return *text*, which is decoded already, as a line."""
-        found = self.detector.find(text, now)
-        if found is None:
-            return Line(text, text, None)
-        return Line(text, text[: found.start] + text[found.end :], found.at)
+        return _dated(text, self.detector.find(text, now))
+
+
+def _dated(text: str, found: Found | None) -> Line:
+    if found is None:
+        return Line(text, text, None)
+    if found.start == found.end:
+        return Line(text, text, None, timeless=True)
+    if found.at is None:  # February 30 is no date, thus stays
+        return Line(text, text, None)
+    return Line(text, text[: found.start] + text[found.end :], found.at)

@@ -13,6 +13,7 @@ The law, as fail2ban has it (established by feeding it lines, not by its text):
 * In a session that has tried more than one user name no line is mere information any more: each counts as a failure.
 * ``mlfforget`` ends the session after its line has been judged; what is still pending is dropped.
 * These three marks count when they captured some text; an empty capture is no mark.
+* ``users`` are told of sessions: a line that begins one and ends it at once has only its ``user``.
 
 One rule is ours: a line with an address of its own (``ip4``, ``ip6``) displaces the earlier lines' address of *either*
 family, and their ``cidr``. fail2ban merges group by group, so that an IPv4 address, once seen, hides a later IPv6 one:
@@ -77,6 +78,7 @@ class Sessions:
         """
         session = self._find(key, now)
         informs, gained, forgets = captured.get("nofail"), captured.get("mlfgained"), captured.get("mlfforget")
+        alone = forgets and not session.fields
         self._merge(session, captured)
         if gained and session.pending:
             session.pending = False
@@ -86,7 +88,8 @@ class Sessions:
         session.lines.extend(lines)
         fails = not (informs or gained) or len(session.users) > 1
         if (fails or session.pending) and not _IDS.isdisjoint(session.fields):
-            joined = Joined("failure", self._fields(session), tuple(session.lines))
+            fields = dict(session.fields) if alone else self._fields(session)
+            joined = Joined("failure", fields, tuple(session.lines))
             session.pending = False
             session.lines.clear()
             return joined

@@ -39,7 +39,8 @@ ID_GROUPS = frozenset({"fid", "ip4", "ip6", "dns", "mlfid"})
 """A failregex, or the prefregex before it, must have one of these groups: else nobody could be banned for a match."""
 
 _IP4 = r"(?:::f{4,6}:)?(?P<ip4>\d{1,3}(?:\.\d{1,3}){3})"
-_IP6 = r"(?P<ip6>(?:[0-9A-Fa-f]{1,4}:{1,2}|:){1,7}(?:[0-9A-Fa-f]{1,4}|(?<=:):))"
+# Two colons count as one of the seven: ::2:3:4:5:6:7:8 is an address too, and half of it would be another's.
+_IP6 = r"(?P<ip6>(?:[0-9A-Fa-f]{1,4}:{1,2}|::?){1,7}(?:[0-9A-Fa-f]{1,4}|(?<=:):))"
 _DNS = r"(?P<dns>[-.^\w]*\w)"
 _CIDR = r"(?P<cidr>\d+)"
 _ADDR = rf"\[?(?:{_IP4}|{_IP6})\]?"
