@@ -58,6 +58,17 @@ def test_what_cannot_be_read_is_told(trees: Trees, tmp_path: Path, monkeypatch: 
     assert "cannot be read" in text
 
 
+@pytest.mark.parametrize(
+    "item", ["192.0.2.256", "192.0.2.0/33", "10.0.0", "office!", "2001:db8::/129", "a..b", "file:/nosuch/spared"]
+)
+def test_who_is_to_be_spared_must_look_like_somebody(trees: Trees, tmp_path: Path, item: str) -> None:
+    (tmp_path / "a.log").touch()
+    jail = f"[sshd]\nenabled = true\nlogpath = {tmp_path}/a.log\nignoreip = 192.0.2.1, 198.51.100.0/24"
+    (text,) = texts(linted(trees, f"{jail} {item} vpn.example.org 2001:db8::/32 localhost file:{tmp_path}/a.log\n"))
+    assert text.startswith(f"{trees.user}/jail.local:4 [sshd] ignoreip = {item}: ")
+    assert "nobody is spared by it" in text
+
+
 def test_everything_is_found_in_one_go(trees: Trees) -> None:
     trees.write("banish.local", "[DEFAULT]\nlogtraget = x\n")
     content = (

@@ -13,16 +13,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal
 
-from banish import addresses
 from banish.config.jails import JailConfig
 from banish.enforcement.actions import validate
 from banish.errors import ConfigError, Origin, Problem, RegexError
 from banish.lines.reader import LineReader
 from banish.matching.tags import RegexOption, compile_expression
 
-_NAME = re.compile(r"(?=.{1,253}$)(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?")
-_NO_NAME = re.compile(r"[\d.]+")
-"""Digits and dots alone are a mistyped address: a top-level domain is never a number (RFC 3696)."""
 _FIELD = re.compile(r"[A-Z_][A-Z0-9_]*=.*", re.DOTALL)
 
 
@@ -31,7 +27,7 @@ def examine(config: JailConfig) -> list[Problem]:
     found = [*_expressions(config), *_dates(config)]
     for action in config.actions:
         found += [_at_home(problem, config, "action") for problem in validate(action)]
-    return [*found, *_spared(config), *_journalmatch(config), *_journal(config)]
+    return [*found, *_journalmatch(config), *_journal(config)]
 
 
 def _expressions(config: JailConfig) -> Iterator[Problem]:
@@ -71,23 +67,6 @@ def _dates(config: JailConfig) -> Iterator[Problem]:
             yield _at_home(error.problem, config)
             if error.problem.option != "datepattern":
                 return
-
-
-def _spared(config: JailConfig) -> Iterator[Problem]:
-    for item in config.settings.ignore.ignoreip:
-        if item.startswith("file:") or addresses.parse(item) is not None:
-            continue
-        if _NAME.fullmatch(item) is None or _NO_NAME.fullmatch(item) is not None:
-            yield _at_home(
-                Problem(
-                    "is neither an address nor a network nor a name; nobody is spared by it",
-                    "write 192.0.2.1, 192.0.2.0/24, 2001:db8::/32 or a host name, separated by spaces",
-                    option="ignoreip",
-                    value=item,
-                    severity="warning",
-                ),
-                config,
-            )
 
 
 def _journalmatch(config: JailConfig) -> Iterator[Problem]:

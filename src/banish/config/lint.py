@@ -1,24 +1,30 @@
 """Everything that can be said about a configuration without running it: what ``banish check`` prints.
 
 What was found on reading (``jails``, ``settings``), on examining each jail (``examine``), and on a look at the machine: log
-files that are not there. The weaknesses of expressions are proven elsewhere, since that takes time; what is needed for them
-is told by `expressions`.
+files that are not there, and who cannot be spared. The weaknesses of expressions are proven elsewhere, since that takes time;
+what is needed for them is told by `expressions`.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from banish import addresses
 from banish.config.examine import examine
 from banish.config.jails import Configuration, JailConfig, load
 from banish.config.settings import load_settings
 from banish.errors import Origin, Problem
 from banish.matching.filter import FilterSettings
 from banish.sources import globs
+
+_NAME = re.compile(r"(?=.{1,253}$)(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?")
+_NUMBERS = re.compile(r"[\d.]+")
+"""Numbers and dots alone are a mistyped address: a top-level domain is never a number (RFC 3696)."""
 
 
 class Linted(NamedTuple):
@@ -59,7 +65,7 @@ def lint(config_dir: Path | None, data_dir: Path) -> Linted:
         found = examine(config)
         if not any(problem.severity == "error" for problem in found):
             usable.append(config)
-            found += logs(config)
+            found += [*spared(config), *logs(config)]
         problems += found
     somewhere = Origin(str(config_dir or data_dir))
     placed = (replace(problem, origin=problem.origin or somewhere) for problem in problems)
@@ -88,6 +94,22 @@ def logs(config: JailConfig) -> Iterator[Problem]:
         yield _log(config, missing, many + some, "install what writes it, correct logpath, or disable the jail")
     if unreadable:
         yield _log(config, unreadable, "cannot be read", "a file that root may read is wanted")
+
+
+def spared(config: JailConfig) -> Iterator[Problem]:
+    """Yield what of ``ignoreip`` cannot spare anybody. The daemon, which looks names up, tells more, and when it happens."""
+    for item in config.settings.ignore.ignoreip:
+        path = item.removeprefix("file:")
+        if path != item:
+            if os.access(path, os.R_OK):
+                continue
+            text, remedy = "the file is not there, or cannot be read: nobody is spared by it", "correct the path"
+        elif addresses.parse(item) is None and (_NAME.fullmatch(item) is None or _NUMBERS.fullmatch(item) is not None):
+            text = "is neither an address nor a network nor a name: nobody is spared by it"
+            remedy = "write 192.0.2.1, 192.0.2.0/24, 2001:db8::/32 or a host name, separated by spaces"
+        else:
+            continue
+        yield Problem(text, remedy, config.name, "ignoreip", item, config.origins.get("ignoreip"), "warning")
 
 
 def _log(config: JailConfig, paths: list[str], text: str, remedy: str) -> Problem:
