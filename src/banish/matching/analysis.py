@@ -113,7 +113,7 @@ def blamed(judge: Filter, text: str, only: int | None = None) -> str | None:
             if any(ignored.search(text) for ignored in judge.ignoreregex):
                 return None
             who = identify(fields | capture_of(pattern)(found), judge.settings.usedns)
-            return None if who is None else who.ip or who.id
+            return None if who is None else who.id
     return None
 
 

@@ -28,6 +28,8 @@ _MANY = 20
 """A repeat up to so many times is as good as one without end."""
 _MOST = 32
 """Variations of one specimen; beyond that it has more parts than anybody reads."""
+_LONGEST = 4000
+"""Characters at which repeats within repeats come to an end; the text is then no specimen, and nobody's line anyway."""
 _ADDRESSES = {"ip4": REAL, "ip6": REAL6}
 
 Tree = Any
@@ -195,6 +197,8 @@ class _Writer:
         if least == 0:
             count = self._choose(2, int(not (self._bare or self._is_plain(body))))
         for _ in range(count):
+            if len(self._text) > _LONGEST:
+                break
             self._sequence(body)
         if endless and self._looping:
             self._loops.append(Loop(start, tuple(self._turns(body, self._gaps[first_gap:]))))
@@ -218,11 +222,8 @@ class _Writer:
     def _turns(self, body: Tree, gaps: Iterable[Gap]) -> Iterator[str]:
         """Yield what may pass for turns of a loop: its body as written, each alternative in it, a character it may begin with."""
         found: dict[str, None] = {}
-        alternatives = [body, *_alternatives_in(body)]
-        for each in alternatives:
-            writer = _Writer.__new__(_Writer)
-            writer.__dict__.update(self.__dict__, options=[], chosen=[], _flips={}, _text="", _gaps=[], _loops=[])
-            writer._groups = dict(self._groups)
+        for each in (body, *_alternatives_in(body)):
+            writer = _Writer(self._pattern, looping=False)
             writer._ignorecase = self._ignorecase
             found[writer.write(each).text] = None
         begins = _firsts(body, self._ignorecase)
