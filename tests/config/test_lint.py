@@ -84,9 +84,16 @@ def test_everything_is_found_in_one_go(trees: Trees) -> None:
     assert f"{local}:7 [sshd] failregex = ^(: does not compile" in said
     assert "'alsonot' is not a port" in said
     assert "there is no filter nosuch" in said
-    assert f"{trees.user}/banish.local:2 [DEFAULT] logtraget = x: unknown option" in said
+    assert f"{trees.user}/banish.local:2 logtraget = x: unknown option" in said
     assert found.usable == ()
     assert found.configuration.left_out == ("other",)
+
+
+def test_a_file_that_cannot_be_understood_keeps_everything_from_running(trees: Trees) -> None:
+    trees.write("jail.d/broken.conf", "[INCLUDES\nbefore = x\n")
+    found = linted(trees, "[sshd]\nenabled = true\n")
+    assert [problem.severity for problem in found.problems if problem.fatal] == ["error"]
+    assert found.usable == ()
 
 
 def test_an_expression_of_several_jails_is_judged_once(trees: Trees) -> None:

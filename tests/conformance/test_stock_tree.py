@@ -14,6 +14,7 @@ from banish.config.jails import load
 from banish.config.layers import Tree
 from banish.config.lint import lint
 from banish.daemon.assembly import assemble
+from banish.decisions.ledger import Ledger
 from banish.sources import globs
 
 STOCK = Path("/etc/fail2ban")
@@ -43,7 +44,7 @@ def everything(tree: Path) -> list[str]:
 
 
 def test_every_jail_runs_or_is_named_with_its_reason(tree: Path, everything: list[str]) -> None:
-    made = assemble(load(tree, DATA), {})
+    made = assemble(load(tree, DATA), {}, Ledger())
     assert {*made.running, *made.broken} == set(everything)
     # One asks for a shell action that has no counterpart, one wants to open ports instead of closing them.
     assert set(made.broken) <= {"xinetd-fail", "pass2allow-ftp"}
@@ -55,7 +56,7 @@ def test_every_jail_runs_or_is_named_with_its_reason(tree: Path, everything: lis
 
 @pytest.mark.usefixtures("everything")
 def test_iptables_actions_ban_through_nf_tables_and_that_is_told_once(tree: Path) -> None:
-    made = assemble(load(tree, DATA), {})
+    made = assemble(load(tree, DATA), {}, Ledger())
     enforcers = {action.enforcer for running in made.running.values() for action in running.config.actions}
     assert enforcers == {"nftables"}
     types = {action.name: action.options["type"] for each in made.running.values() for action in each.config.actions}
@@ -79,7 +80,7 @@ def test_iptables_actions_ban_through_nf_tables_and_that_is_told_once(tree: Path
 )
 def test_every_usual_banaction_is_carried_out(tree: Path, banaction: str, type_: str) -> None:
     (tree / "jail.local").write_text(f"[DEFAULT]\nbanaction = {banaction}\n[sshd]\nenabled = true\nbackend = auto\n")
-    made = assemble(load(tree, DATA), {})
+    made = assemble(load(tree, DATA), {}, Ledger())
     (action,) = made.running["sshd"].config.actions
     assert (action.enforcer, action.options["type"], action.options["port"]) == ("nftables", type_, "ssh")
     assert [problem.severity for problem in made.problems] == ["warning"]

@@ -33,7 +33,7 @@ class Linted(NamedTuple):
     configuration: Configuration
     problems: tuple[Problem, ...]
     usable: tuple[JailConfig, ...]
-    """The jails that can run."""
+    """The jails that can run; none when a file leaves open what the whole would have been."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ def lint(config_dir: Path | None, data_dir: Path) -> Linted:
             usable.append(config)
             found += [*spared(config), *logs(config)]
         problems += found
+    if any(problem.fatal for problem in problems):
+        usable = []
     somewhere = Origin(str(config_dir or data_dir))
     placed = (replace(problem, origin=problem.origin or somewhere) for problem in problems)
     return Linted(configuration, tuple(dict.fromkeys(placed)), tuple(usable))
