@@ -116,6 +116,18 @@ def test_stock_shell_commands_of_a_name_that_is_built_in_give_way_to_it(trees: T
     assert first.actions[0].options["blocktype"] == "drop"
 
 
+def test_a_built_in_action_includes_built_in_files(trees: Trees) -> None:
+    trees.package("action.d/iptables-allports.conf", "[INCLUDES]\nbefore = nftables.conf\n[Init]\ntype = allports\n")
+    trees.write("action.d/iptables-allports.conf", SHELL)
+    trees.write("action.d/nftables.conf", SHELL + "chain = theirs\n")
+    trees.write("action.d/nftables.local", "[Init]\nblocktype = drop\n")
+    (problem,) = trees.problems("[sshd]\nenabled = true\naction = iptables-allports\n")
+    assert "the built-in action of the same name is used instead" in problem.text
+    (found,) = trees.load().jails[0].actions
+    assert (found.enforcer, found.options["type"], found.options["chain"]) == ("nftables", "allports", "input")
+    assert found.options["blocktype"] == "drop"
+
+
 def test_an_action_of_ones_own_may_name_an_enforcer(trees: Trees) -> None:
     trees.write("action.d/mine.conf", NFTABLES.replace("chain = input", "chain = forward"))
     found = action(trees, "mine[port=25]")

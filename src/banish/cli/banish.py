@@ -259,11 +259,30 @@ def _match(words: list[str]) -> int:
     return match.run(words)
 
 
+def _check(words: list[str]) -> int:
+    from banish.cli import check  # noqa: PLC0415 - see the module's law
+
+    return check.run(words)
+
+
+def _config(words: list[str]) -> int:
+    from banish.cli import config  # noqa: PLC0415 - see the module's law
+
+    return config.run(words)
+
+
 _USAGE = "banish [--socket PATH] [--json] COMMAND ..."
 
 TOOLS = {
     tool.name: tool
     for tool in (
+        Tool("check", "check [--config DIR]", "judge a configuration and its expressions", _check),
+        Tool(
+            "config",
+            "config [JAIL] [--config DIR]",
+            "show the effective configuration and where it comes from",
+            _config,
+        ),
         Tool("config-dir", "config-dir", "print where the packaged configuration lies", _config_dir),
         Tool("match", "match LOG FILTER [IGNOREREGEX]", "try a filter on a log, or an expression on a line", _match),
         Tool("help", "help [COMMAND]", "show the commands, or one in detail", _help),

@@ -48,7 +48,7 @@ class JailConfig:
     actions: tuple[ActionSettings, ...] = ()
     filter_name: str = ""
     values: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """Every option that had a value, as text with references followed; the filter's options too."""
+    """Every option that had a value, as text with references followed; the filter's options and the jail's variables too."""
     origins: Mapping[str, Origin] = field(default_factory=dict, compare=False)
     """Where each of *values* was written: its first line, followed through references that make up the whole of it."""
     failregex_origins: tuple[Origin, ...] = field(default=(), compare=False)
@@ -69,12 +69,14 @@ class Configuration:
     """In the order of the files; the section of each names the jail it concerns (empty: no jail in particular)."""
     left_out: tuple[str, ...] = ()
     """Names of jails that are enabled but cannot be used; *problems* say why."""
+    disabled: tuple[str, ...] = ()
+    """Names of the other jails, in the order of the files."""
 
 
-def load(config_dir: Path | None, data_dir: Path) -> Configuration:
+def load(config_dir: Path | None, data_dir: Path, *, also: str = "") -> Configuration:
     """Return the jails that the files below *config_dir* (the user's, may be None) over *data_dir* (packaged) enable.
 
-    Never raises for what files contain.
+    The jail *also* is read even when it is disabled. Never raises for what files contain.
     """
     tree = Tree(config_dir, data_dir)
     files = tree.read("jail")
@@ -82,13 +84,15 @@ def load(config_dir: Path | None, data_dir: Path) -> Configuration:
         missing = Problem("there is no jail.conf or jail.local", origin=Origin(str(config_dir or data_dir)))
         return Configuration(problems=(*tree.problems, missing))
     loaders = [_JailLoader(tree, files, name) for name in files.names()]
-    enabled = [loader for loader in loaders if loader.enabled()]
+    disabled = tuple(loader.name for loader in loaders if not loader.enabled())
+    enabled = [loader for loader in loaders if loader.name not in disabled or loader.name == also]
     jails = [jail for loader in enabled if (jail := loader.load())]
     left_out = {loader.name for loader in enabled} - {jail.name for jail in jails}
     problems = [problem for loader in loaders for problem in loader.options.problems]
     problems += unknown.problems(tree, files, {loader.name: loader.parameters for loader in enabled})
     # Problems of files come last to be known (filters are read on the way) and first to be told.
-    return Configuration(tuple(jails), tuple(dict.fromkeys((*tree.problems, *problems))), tuple(sorted(left_out)))
+    told = tuple(dict.fromkeys((*tree.problems, *problems)))
+    return Configuration(tuple(jails), told, tuple(sorted(left_out)), disabled)
 
 
 class _JailLoader:
@@ -101,6 +105,7 @@ class _JailLoader:
             "fail2ban_confpath": Text.at(str(tree.user or tree.packaged), BUILT_IN),
         }
         self._tree = tree
+        self._variables = (*sorted(unknown.VARIABLES), *files.options(name))
         self._scope = Scope(files, (name,), assumed=given)
         self.options = Options(name, self._scope.get)
 
@@ -137,6 +142,7 @@ class _JailLoader:
         self._warn_without_effect()
         if options.failed:
             return None
+        shown = self._shown()
         return JailConfig(
             settings=settings,
             logpaths=logpaths,
@@ -144,11 +150,18 @@ class _JailLoader:
             backend=backend,
             actions=chosen,
             filter_name=call.name if call else "",
-            values={**options.values, **expressions.values},
-            origins={**options.origins, **expressions.origins},
+            values={**shown.values, **options.values, **expressions.values},
+            origins={**shown.origins, **options.origins, **expressions.origins},
             failregex_origins=tuple(origin for _, origin in failregex),
             ignoreregex_origins=tuple(origin for _, origin in ignoreregex),
         )
+
+    def _shown(self) -> Options:
+        """Read what only others refer to, so that it can be shown; what is wrong with it matters where it is referred to."""
+        shown = Options(self.name, self._scope.get)
+        for option in self._variables:
+            shown.text(option)
+        return shown
 
     def _backend(self) -> str:
         name, bracket, parameters = self.options.word("backend", "auto").partition("[")

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,12 +107,13 @@ class Tree:
     def read(self, name: str, *, packaged_base: bool = False) -> Sections | None:
         """Return the merged sections of logical *name*, None when no file speaks for it.
 
-        With *packaged_base* the user's ``N.conf`` does not replace the packaged one; everything else is layered as ever.
+        With *packaged_base* the user's ``N.conf`` does not replace the packaged one, nor what that one includes; everything
+        else is layered as ever.
         """
         key = (name, packaged_base)
         if key not in self._names:
             paths = tuple(self._paths(name, packaged_base))
-            self._names[key] = Sections(tuple(self._chain(paths))) if paths else None
+            self._names[key] = Sections(tuple(self._chain(paths, packaged_base))) if paths else None
         return self._names[key]
 
     def available(self, directory: str) -> tuple[str, ...]:
@@ -152,42 +153,47 @@ class Tree:
     def _is_replaced(self, relative: Path) -> bool:
         return self.user not in (None, self.packaged) and _exists(self.user / relative)
 
-    def _chain(self, paths: tuple[Path, ...]) -> Iterator[ini.IniFile]:
+    def _chain(self, paths: tuple[Path, ...], packaged_base: bool) -> Iterator[ini.IniFile]:
         listed = set(paths)
         for path in paths:
-            for found in self._with_includes(path, (), listed):
+            ours = packaged_base and path.is_relative_to(self.packaged)
+            roots = self._roots() if ours else self._roots()[::-1]
+            for found in self._with_includes(path, (), listed, roots):
                 yield self._file(found)
 
-    def _with_includes(self, path: Path, chain: tuple[Path, ...], listed: set[Path]) -> Iterator[Path]:
-        """Yield what *path* includes before, *path*, its sibling ``.local``, and what it includes after."""
+    def _with_includes(
+        self, path: Path, chain: tuple[Path, ...], listed: set[Path], roots: tuple[Path, ...]
+    ) -> Iterator[Path]:
+        """Yield what *path* includes before, *path*, its sibling ``.local``, and what it includes after.
+
+        *roots* says where included files are looked for, the first that has one counts.
+        """
         if path in chain:
             return
         chain = (*chain, path)
         includes = self._file(path).sections.get(INCLUDES, {})
-        yield from self._included(includes, "before", path, chain, listed)
+        yield from self._included(includes.get("before"), path, chain, listed, roots)
         yield path
         for sibling in self._siblings(path):
             if sibling not in listed and sibling not in chain:
-                yield from self._with_includes(sibling, chain, listed)
-        yield from self._included(includes, "after", path, chain, listed)
+                yield from self._with_includes(sibling, chain, listed, roots)
+        yield from self._included(includes.get("after"), path, chain, listed, roots)
 
     def _included(
-        self, includes: Mapping[str, Text], option: str, path: Path, chain: tuple[Path, ...], listed: set[Path]
+        self, names: Text | None, path: Path, chain: tuple[Path, ...], listed: set[Path], roots: tuple[Path, ...]
     ) -> Iterator[Path]:
-        if option not in includes:
-            return
-        for name, _ in includes[option].entries():
-            found = self._locate(path, name)
+        for name, _ in names.entries() if names else ():
+            found = self._locate(path, name, roots)
             if found is not None:
-                yield from self._with_includes(found, chain, listed)
+                yield from self._with_includes(found, chain, listed, roots)
 
-    def _locate(self, including: Path, name: str) -> Path | None:
+    def _locate(self, including: Path, name: str, roots: tuple[Path, ...]) -> Path | None:
         """Return the file that *name* means in *including*; None when there is none, which is no fault."""
         if "\0" in name:
             return None
         direct = Path(os.path.normpath(including.parent / name))
         relative = self._relative(direct)
-        candidates = [direct] if relative is None else [root / relative for root in reversed(self._roots())]
+        candidates = [direct] if relative is None else [root / relative for root in roots]
         return next((path for path in candidates if _exists(path)), None)
 
     def _siblings(self, path: Path) -> Iterator[Path]:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
+from banish.config.examine import examine
 from banish.config.jails import Configuration, JailConfig
 from banish.decisions.ledger import Ledger
-from banish.enforcement.actions import validate
-from banish.errors import ConfigError, Origin, Problem, RegexError
+from banish.errors import Problem
 from banish.jail import Jail
-from banish.lines.reader import LineReader
 
 
 @dataclass(slots=True)
@@ -44,8 +43,9 @@ def assemble(configuration: Configuration, before: Mapping[str, Running], ledger
         if known is not None and known.config == config:
             made.running[name] = Running(config, known.jail)
             continue
-        errors, warnings = _examine(config)
-        made.problems += errors + warnings
+        found = examine(config)
+        errors = [problem for problem in found if problem.severity == "error"]
+        made.problems += errors + [problem for problem in found if problem.severity == "warning"]
         if errors:
             _leave_out(made, name, errors[0], known)
             continue
@@ -81,58 +81,3 @@ def _leave_out(made: Assembly, name: str, why: Problem, known: Running | None) -
             severity="warning",
         )
     )
-
-
-def _examine(config: JailConfig) -> tuple[list[Problem], list[Problem]]:
-    """Return the errors and the warnings that show only when a jail is really made."""
-    found: list[Problem] = []
-    try:
-        Jail(config.settings)
-    except ConfigError as error:
-        found.append(_placed(error, config))
-    try:
-        LineReader(config.settings.lines)
-    except ConfigError as error:
-        found.append(_placed(error, config))
-    for action in config.actions:
-        found += [_at_home(problem, config) for problem in validate(action)]
-    found += _journal(config)
-    errors = [problem for problem in found if problem.severity == "error"]
-    return errors, [problem for problem in found if problem.severity == "warning"]
-
-
-def _journal(config: JailConfig) -> list[Problem]:
-    if config.backend.startswith("systemd") or not config.logpaths:
-        backend = Problem(
-            "the journal cannot be read yet",
-            "log to a file (rsyslog does) and set logpath to it",
-            config.name,
-            "backend",
-            config.backend,
-            config.origins.get("backend"),
-        )
-        if config.logpaths:
-            return [
-                replace(
-                    backend,
-                    text="the journal cannot be read yet: the files of logpath are read instead",
-                    severity="warning",
-                )
-            ]
-        return [backend]
-    return []
-
-
-def _placed(error: ConfigError, config: JailConfig) -> Problem:
-    """Return *error*'s problem with the place where the expression was written."""
-    origin: Origin | None = None
-    if isinstance(error, RegexError):
-        places = {"failregex": config.failregex_origins, "ignoreregex": config.ignoreregex_origins}.get(
-            error.problem.option, ()
-        )
-        origin = places[error.index] if error.index < len(places) else None
-    return _at_home(replace(error.problem, origin=origin), config)
-
-
-def _at_home(problem: Problem, config: JailConfig) -> Problem:
-    return replace(problem, section=config.name, origin=problem.origin or config.origins.get(problem.option))

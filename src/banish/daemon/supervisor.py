@@ -406,18 +406,27 @@ class Supervisor:
             self.logbook.event(notice)
 
     def _unreadable(self) -> list[Problem]:
-        """What keeps log files from being read: each is a problem of the jails that want it."""
-        found = []
+        """What keeps log files from being read: one problem for each jail that wants them, and each kind of trouble."""
+        paths: dict[tuple[str, str], list[str]] = {}
         for row in self._source.status():
             if row.problem is None:
                 continue
             patterns = self._source.patterns_of(row.path) or {row.path}
             for name, running in self.running.items():
                 if any(path.pattern in patterns for path in running.config.logpaths):
-                    text = (row.problem or "").removeprefix(f"{row.path}: ")
-                    origin = running.config.origins.get("logpath")
-                    found.append(Problem(text, "", name, "logpath", row.path, origin, "warning"))
-        return found
+                    paths.setdefault((name, row.problem.removeprefix(f"{row.path}: ")), []).append(row.path)
+        return [
+            Problem(
+                text,
+                "",
+                name,
+                "logpath",
+                ", ".join(found),
+                self.running[name].config.origins.get("logpath"),
+                "warning",
+            )
+            for (name, text), found in paths.items()
+        ]
 
     def _unspared(self) -> list[Problem]:
         """What of ``ignoreip`` spares nobody."""
@@ -433,8 +442,9 @@ class Supervisor:
         told = {row.problem for row in self._source.status()}
         self._tell(notice for notice in self._source.notices() if notice.text not in told)
         found = {str(problem): problem for problem in problems}
-        for text in found.keys() - self._reported:
-            self.logbook.problem(found[text])
+        for text, problem in found.items():
+            if text not in self._reported:
+                self.logbook.problem(problem)
         self._reported = set(found)
 
     def _purge(self, now: float) -> None:
