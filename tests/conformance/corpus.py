@@ -37,6 +37,8 @@ OPTIONS = {
 
 EPISODE = 40
 """Lines of an episode, more or less."""
+FINDTIME = 600.0
+"""How far back lines count while a file is caught up with; fail2ban's own default."""
 
 _UNKNOWN = re.compile(rf"<[\w-]+-(?:{'|'.join(MODES[1:])})>")
 """What is left of a mode that a filter does not have."""

@@ -26,11 +26,10 @@ from pathlib import Path
 from banish.lines.clock import Clock
 from banish.lines.reader import LineReader, LineSettings
 from banish.matching.filter import Filter
-from tests.conformance.corpus import EPISODE, Author, Episode, Variant, variants
+from tests.conformance.corpus import EPISODE, FINDTIME, Author, Episode, Variant, variants
 from tests.conformance.explained import Difference, explanation
 from tests.conformance.oracle import Found, Oracle, comparable
 
-FINDTIME = 600.0
 PATIENCE = 1.0
 """Seconds of computing a line may take."""
 Answers = list[list[Found] | str]
@@ -144,6 +143,13 @@ def machine_zone(name: str) -> None:
 
 def compare(oracle: Oracle, episode: Episode, row: Row) -> None:
     """Have both sides judge *episode*, and enter what came of it in *row*."""
+
+    def judge(cured: Episode) -> Difference | None:
+        if bearable(cured) != cured:
+            return Difference(cured, [], [])
+        theirs, mine = both(oracle, cured)
+        return None if agree(theirs[-1], mine[-1]) else Difference(cured, theirs[-1], mine[-1])
+
     machine_zone(episode.machine)
     lines = len(episode.lines)
     episode = bearable(episode)
@@ -157,10 +163,10 @@ def compare(oracle: Oracle, episode: Episode, row: Row) -> None:
         row.ours += _failures(mine[:judged])
         if first is not None:
             difference = Difference(episode._replace(lines=episode.lines[:judged]), theirs[first], mine[first])
-            reason = explanation(difference)
+            reason = explanation(difference, judge)
             if reason is None:
                 difference = shortened(oracle, difference)
-                reason = explanation(difference)
+                reason = explanation(difference, judge)
             if reason is None:
                 row.unexplained.append(difference)
             else:
