@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,21 +103,3 @@ def test_levels_below_the_set_one_are_left_out(log: tuple[Logbook, Path]) -> Non
     logbook.say("filter", "INFO", "quiet")
     logbook.say("actions", "NOTICE", "loud")
     assert [line.split()[-1] for line in path.read_text().splitlines()] == ["loud"]
-
-
-def test_what_other_rooms_log_has_the_same_form(log: tuple[Logbook, Path]) -> None:
-    logbook, path = log
-    logbook.say("transmitter", "ERROR", "100 % of it")
-    logging.getLogger("fail2ban.transmitter").error("%s", "100 % of it")
-    ours, theirs = (line[len("2026-11-22 12:50:53,556") :] for line in path.read_text().splitlines())
-    assert ours == theirs
-
-
-def test_a_full_disk_stops_nothing() -> None:
-    logbook = Logbook()
-    logbook.configure("/dev/full", "INFO")
-    for _ in range(1000):
-        logbook.say("filter", "INFO", "x" * 100)
-    logbook.reopen()
-    logbook.configure("STDERR", "INFO")
-    logbook.close()

@@ -11,12 +11,9 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
-import os
 import re
 import sys
 import time
-from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 
 from banish.decisions.ledger import Entry
@@ -48,7 +45,6 @@ class Logbook:
         self._root = logging.getLogger("fail2ban")
         self._root.propagate = False
         self._target = ""
-        self._handler: logging.Handler | None = None
 
     def configure(self, target: str, level: str) -> None:
         """Write to *target* from *level* on. Raises ConfigError when either cannot be used; the former target then stays."""
@@ -58,42 +54,27 @@ class Logbook:
             handler = _handler(target)
             self.close()
             self._root.addHandler(handler)
-            self._target, self._handler = target, handler
+            self._target = target
         self._root.setLevel(LEVELS[level.upper()])
 
     def reopen(self) -> None:
         """Close and open the log file again, as after logrotate moved it; other targets have nothing to reopen."""
         for handler in self._root.handlers:
             if isinstance(handler, logging.FileHandler):
-                with suppress(OSError):  # what a full disk did not take
-                    handler.close()  # it opens again with the next record
+                handler.close()  # it opens again with the next record
 
     def close(self) -> None:
         """Let go of the target."""
         for handler in list(self._root.handlers):
             self._root.removeHandler(handler)
-            with suppress(OSError):
-                handler.close()
-        self._target, self._handler = "", None
+            handler.close()
+        self._target = ""
 
     def say(self, logger: str, level: str, text: str) -> None:
         """Write one line; *logger* without its ``fail2ban.``."""
         number = LEVELS[level]
-        if number < self._root.level:
-            return
-        text = _CONTROL.sub(_escape, text)
-        # An attack writes a line here for every failure, and a logging record costs several times what its line does. So
-        # what is a file is written to as the handler would do it; syslog, or a file to be opened again, is left to the handler.
-        stream = getattr(self._handler, "stream", None)
-        if stream is None:
-            logging.getLogger(f"fail2ban.{logger}").log(number, "%s", text)
-            return
-        now = time.time()
-        milliseconds = int(now % 1 * 1000)
-        name = f"fail2ban.{logger}"
-        with suppress(OSError, ValueError):  # a log that cannot be written must not stop anything
-            stream.write(f"{_local(int(now))},{milliseconds:03d} {name:<24}[{os.getpid()}]: {level:<7} {text}\n")
-            stream.flush()
+        if self._root.isEnabledFor(number):
+            logging.getLogger(f"fail2ban.{logger}").log(number, "%s", _CONTROL.sub(_escape, text))
 
     def problem(self, problem: Problem) -> None:
         """Write what a person should mend."""
@@ -151,7 +132,6 @@ def _handler(target: str) -> logging.Handler:
     return handler
 
 
-@lru_cache(maxsize=256)
 def _local(at: float) -> str:
     try:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
