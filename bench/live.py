@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from statistics import quantiles
 
-from bench.lines import fail2ban_python
+from bench.lines import fail2ban_python, fail2ban_server
 from bench.table import BenchError, Row
 from lab.daemon import Daemon
 from lab.namespaces import Host, Lab
@@ -130,7 +130,7 @@ def _banish(lab: Lab) -> Generator[_Contender]:
     with Daemon(host, _JAIL.format(retries=RETRIES, log=log)) as daemon:
         daemon.wait_for_log("Jail 'sshd' started")
         with _stopwatch(host, log) as watch:
-            yield _Contender("banishd", lab.pid(daemon.process), watch)
+            yield _Contender("banishd", _pid(daemon.process), watch)
 
 
 @contextmanager
@@ -144,13 +144,11 @@ def _fail2ban(lab: Lab) -> Generator[_Contender]:
         (outside / name).symlink_to(_STOCK / name)
     (outside / "fail2ban.conf").write_text(_THEIR_SERVER.format(place=place))
     (outside / "jail.conf").write_text(_THEIR_JAIL.format(retries=RETRIES, log=log))
-    server = host.popen(
-        [fail2ban_python(), "/usr/bin/fail2ban-server", "-f", "-c", place, "start"], stdout=subprocess.DEVNULL
-    )
+    server = host.popen([fail2ban_python(), fail2ban_server(), "-f", "-c", place, "start"], stdout=subprocess.DEVNULL)
     try:
         wait_until(outside / "fail2ban.log", "Jail 'sshd' started")
         with _stopwatch(host, log) as watch:
-            yield _Contender("fail2ban", lab.pid(server), watch)
+            yield _Contender("fail2ban", _pid(server), watch)
     finally:
         host.end(server)
 
@@ -162,6 +160,14 @@ def _stopwatch(host: Host, log: Path) -> Generator[subprocess.Popen[bytes]]:
         yield watch
     finally:
         host.end(watch)
+
+
+def _pid(process: subprocess.Popen[bytes]) -> int:
+    """Return the id of what *process* was started to be; where nsenter(1) started it, that stays behind as its parent."""
+    pid = process.pid
+    while Path(f"/proc/{pid}/comm").read_text() == "nsenter\n":
+        pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+    return pid
 
 
 def _new_log(lab: Lab, name: str) -> Path:
