@@ -32,16 +32,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = parser.parse_args(argv)
     rows: list[Row] = []
     troubles: list[str] = []
-    for name, measure in _parts(words.quick, words.sshd_log and Path(words.sshd_log)).items():
-        if words.part not in (None, name):
-            continue
-        print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        try:
-            rows += measure()
-        except (BenchError, LabError) as error:
-            troubles.append(f"{name}: {error}")
-    if rows:
-        print(render(rows))
+    try:
+        for name, measure in _parts(words.quick, words.sshd_log and Path(words.sshd_log)).items():
+            if words.part in (None, name):
+                print(f"measuring {name} ...", file=sys.stderr, flush=True)
+                try:
+                    rows += measure()
+                except (BenchError, LabError) as error:
+                    troubles.append(f"{name}: {error}")
+    finally:  # what is measured already is worth something, whatever ended the rest
+        if rows:
+            print(render(rows))
     for trouble in troubles:
         print(trouble, file=sys.stderr)
     return 1 if troubles else 0

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,10 +116,15 @@ def _sides(place: Path, filters: Path) -> tuple[_Side, _Side]:
     return _Side(ours), _Side((python, str(ROOT / "bench" / "judge_with_fail2ban.py"), str(commands)))
 
 
-def fail2ban_python() -> str:
-    """Return the interpreter that fail2ban is installed for: the one that its program names."""
+def fail2ban_server() -> Path:
+    """Return the program of fail2ban's server. Raises BenchError when it is not installed."""
     program = shutil.which("fail2ban-server")
     if program is None:
         raise BenchError("fail2ban is not installed (Debian: apt-get install fail2ban)")
-    words: Sequence[str] = Path(program).read_text().split("\n", 1)[0].removeprefix("#!").split()
-    return words[0] if words else "/usr/bin/python3"
+    return Path(program)
+
+
+def fail2ban_python() -> str:
+    """Return the interpreter that fail2ban is installed for: the one that its program names."""
+    words = fail2ban_server().read_text().split("\n", 1)[0].removeprefix("#!").split()
+    return words[-1] if words and words[-1].startswith("/") else "/usr/bin/python3"

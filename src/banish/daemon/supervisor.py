@@ -76,8 +76,8 @@ class Supervisor:
         self._settings = DaemonSettings()
         self._problems: list[Problem] = []
         self._readers: dict[tuple[str, LineSettings], LineReader] = {}
-        self._subscriptions: dict[str, tuple[frozenset[str], list[Subscription]]] = {}
-        """Who watches a source, and the patterns it belonged to when that was found out."""
+        self._subscriptions: dict[str, tuple[dict[str, Running], frozenset[str], list[Subscription]]] = {}
+        """Who watches a source, behind the jails and the patterns of the source that this was found out for."""
         self._names = Names()
         self._spared = Spared(self._names)
         self._commands: Commands
@@ -279,7 +279,6 @@ class Supervisor:
         self._source.add(after)
         self._readers.clear()
         self._commands.forget()
-        self._subscriptions.clear()
         self.logbook.say("server", "INFO", "Reload finished.")
         return sorted(self.running)
 
@@ -334,9 +333,10 @@ class Supervisor:
         """Who watches *source*, by the line settings they share; asked for every batch."""
         patterns = self._source.patterns_of(source)
         known = self._subscriptions.get(source)
-        if known is None or known[0] != patterns:
-            known = self._subscriptions[source] = patterns, self._find_subscribers(source, patterns)
-        return known[1]
+        if known is None or known[0] is not self.running or known[1] != patterns:
+            # A reload puts another table of jails in place, so that nothing of before is met again.
+            known = self._subscriptions[source] = self.running, patterns, self._find_subscribers(source, patterns)
+        return known[2]
 
     def _find_subscribers(self, source: str, patterns: frozenset[str]) -> list[Subscription]:
         found: dict[LineSettings, Subscription] = {}

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from asyncio import create_subprocess_exec as start_process
 from collections.abc import Sequence
 from typing import NamedTuple
 from weakref import WeakValueDictionary
@@ -132,7 +133,7 @@ async def run(script: str, environment: dict[str, str], timeout: float) -> Finis
 
     try:
         try:
-            process = await asyncio.create_subprocess_exec(
+            process = await start_process(
                 *_shell(script),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=mouth,
