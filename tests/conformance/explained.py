@@ -130,7 +130,8 @@ def _in_its_zone(difference: Difference) -> bool:
         if zone is None or not found.date:
             continue
         present = datetime.fromtimestamp(found.now, machine)
-        if not found.parts.get("d") and found.parts.get("M") and zone.utcoffset(None) != present.utcoffset():
+        offsets = {zone.utcoffset(None), present.utcoffset()}
+        if not found.parts.get("d") and found.parts.get("M") and offsets != {timedelta()}:
             return True
         if _completed(found, machine) != _completed(found, zone) or _nearly_ahead(found, zone, present):
             return True
@@ -204,12 +205,14 @@ def _zone_now_and_then(difference: Difference) -> bool:
 
 def _formats_compete(difference: Difference) -> bool:
     """Several formats fit in different ways, and the choice depends on what was read before."""
-    last = difference.dates()[-1]
-    text = last.before + last.date + last.after
-    if not difference.shortened or len(difference.episode.lines) == 1 or not last.date:
+    if not difference.shortened:
         return False
-    fitting = (template.regex.search(text) for template in difference.episode.variant.templates)
-    return len({(found.span(1), found["d"] if "d" in found.re.groupindex else "") for found in fitting if found}) > 1
+    for dated in difference.dates()[1:]:
+        text = dated.before + dated.date + dated.after
+        fitting = (template.regex.search(text) for template in difference.episode.variant.templates)
+        if len({(found.span(1), found["d"] if "d" in found.re.groupindex else "") for found in fitting if found}) > 1:
+            return True
+    return False
 
 
 def _unknown_age(difference: Difference) -> bool:

@@ -173,6 +173,18 @@ def test_a_log_that_showed_its_order_of_day_and_month_keeps_it() -> None:
         assert date.at == at(2005, 4, 5, 10)
 
 
+def test_a_log_of_two_formats_keeps_its_order_of_day_and_month() -> None:
+    detector = DateDetector((), UTC)
+
+    def text(line: str) -> str | None:
+        date = detector.find(line, NOW)
+        return date and line[date.start : date.end]
+
+    assert text("01-23-2005 10:00:00.5 started") == "01-23-2005 10:00:00.5"
+    assert text("Jan 24 10:00:00 host other") == "Jan 24 10:00:00"
+    assert text("04-05-2005 10:00:00.5 again") == "04-05-2005 10:00:00.5"
+
+
 def test_the_last_winner_is_left_for_a_date_further_left() -> None:
     detector = DateDetector((), UTC)
     lines = {

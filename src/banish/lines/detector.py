@@ -1,8 +1,8 @@
 """Finds the date in a line.
 
-Templates tied to the line's begin come first, in their order; the first that fits wins. Then those that may stand anywhere: the
-one that fits furthest to the left wins, and of two at the same place the one that won last time, else the earlier in the list.
-What has won before goes before what has not, and what has won more often before what has less often (runs count, not lines).
+Templates tied to the line's begin come first, in their order, but those that have won before all others (the more often the
+earlier; a run of lines counts once); the first that fits wins. Then those that may stand anywhere: the one that fits furthest to
+the left wins, and of two at the same place the one that won last time, else the earlier in the list.
 
 Winning has an effect, as it has in fail2ban: the last winner is tried before all others, and it is taken at once if it fits in
 the same place as last time between the same characters, or is tied to the line's begin. So a log that has shown itself to write
