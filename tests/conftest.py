@@ -3,8 +3,8 @@
 ``@pytest.mark.netns``: the test runs in a fresh network namespace, empty but for loopback, which is up. Processes it starts
 are in there as well. ``@pytest.mark.sshd``: the test needs a real sshd and several mapped user ids.
 
-A test whose needs are not met here is skipped, and named at the end of the run. With REQUIRE_NETNS=1 (REQUIRE_SSHD=1 for the
-other mark) in the environment it is an error instead: that is for machines where these tests are the point.
+A test whose needs are not met here is skipped, and named at the end of the run. With REQUIRE_NETNS=1 in the environment it is
+an error instead, for both marks: that is for machines where these tests are the point.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _marked_needs(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("sshd") is not None:
         lacking = _lacking_for_sshd()
         if lacking:
-            _give_up("sshd", lacking)
+            _give_up(lacking)
     if request.node.get_closest_marker("netns") is not None:
         request.getfixturevalue("network_namespace")
 
@@ -50,7 +50,7 @@ def network_namespace() -> Iterator[None]:
     outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         if _libc.unshare(CLONE_NEWNET) != 0:
-            _give_up("netns", f"no network namespace can be made: {os.strerror(ctypes.get_errno())}")
+            _give_up(f"no network namespace can be made: {os.strerror(ctypes.get_errno())}")
         try:
             loopback_up()
             yield
@@ -67,7 +67,7 @@ def nft() -> Nft:
     """nft(8), the oracle for what the kernel holds."""
     program = shutil.which("nft", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if program is None:
-        _give_up("netns", "nft is not installed")
+        _give_up("nft is not installed")
 
     def run(*arguments: str, script: str | None = None) -> str:
         done = subprocess.run([program, *arguments], input=script, capture_output=True, text=True, check=False)
@@ -94,12 +94,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.section(f"{len(named)} tests marked {mark} did not run", yellow=True)
             for name in named:
                 terminalreporter.line(name)
-            terminalreporter.line(f"(REQUIRE_{mark.upper()}=1 makes this an error)")
+            terminalreporter.line("(REQUIRE_NETNS=1 makes this an error)")
 
 
-def _give_up(mark: str, why: str) -> NoReturn:
-    if os.environ.get(f"REQUIRE_{mark.upper()}") == "1":
-        pytest.fail(f"REQUIRE_{mark.upper()}=1, but {why}", pytrace=False)
+def _give_up(why: str) -> NoReturn:
+    if os.environ.get("REQUIRE_NETNS") == "1":
+        pytest.fail(f"REQUIRE_NETNS=1, but {why}", pytrace=False)
     pytest.skip(why)
 
 

@@ -13,16 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from lab import Host, Lab, LabError, can_run, clients
+from lab import Host, Lab, LabError, clients
 from lab.sshd import Sshd
 from lab.syslog import line
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-REASON = can_run()
-NETWORK_REASON = can_run(sshd=False)
 
-netns = pytest.mark.skipif(NETWORK_REASON is not None, reason=str(NETWORK_REASON))
-sshd = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 
 SERVER, ATTACKER, BYSTANDER = "192.0.2.1", "192.0.2.66", "192.0.2.10"
 SECRET = "correct horse battery staple"
@@ -51,7 +47,6 @@ def _until(condition: Callable[[], object], *, seconds: float = 5.0) -> bool:
 
 
 @pytest.mark.netns
-@netns
 def test_hosts_reach_each_other_from_every_address_at_once(hosts: tuple[Host, Host]) -> None:
     server, client = hosts
 
@@ -63,7 +58,6 @@ def test_hosts_reach_each_other_from_every_address_at_once(hosts: tuple[Host, Ho
 
 
 @pytest.mark.netns
-@netns
 def test_a_dropped_packet_is_a_timeout_and_other_addresses_go_on(hosts: tuple[Host, Host]) -> None:
     server, client = hosts
     rules = (
@@ -76,7 +70,6 @@ def test_a_dropped_packet_is_a_timeout_and_other_addresses_go_on(hosts: tuple[Ho
 
 
 @pytest.mark.netns
-@netns
 def test_a_command_that_fails_says_so(hosts: tuple[Host, Host]) -> None:
     server, _ = hosts
 
@@ -87,7 +80,6 @@ def test_a_command_that_fails_says_so(hosts: tuple[Host, Host]) -> None:
 
 
 @pytest.mark.netns
-@netns
 def test_nothing_is_left_when_the_laboratory_ends() -> None:
     before = (Path("/etc/passwd").stat().st_ino, Path("/run").stat().st_dev, Path("/dev").stat().st_dev)
     with Lab.hold() as laboratory:
@@ -130,7 +122,6 @@ def _script(tmp_path: Path, argument: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.netns
-@netns
 def test_a_script_enters_and_its_exit_status_comes_out(tmp_path: Path) -> None:
     said, _ = (process := _script(tmp_path, "leave")).communicate(timeout=20)
 
@@ -139,7 +130,6 @@ def test_a_script_enters_and_its_exit_status_comes_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.netns
-@netns
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_ending_the_script_from_outside_ends_everything_inside(tmp_path: Path, number: signal.Signals) -> None:
     with _script(tmp_path, "wait") as process:
@@ -165,7 +155,6 @@ def _in_namespace(namespace: str) -> list[str]:
 
 
 @pytest.mark.sshd
-@sshd
 def test_a_wrong_password_is_logged_with_its_address_and_the_right_one_gets_in(hosts: tuple[Host, Host]) -> None:
     server, client = hosts
     with Sshd(server, users={"alice": SECRET}) as service:
@@ -179,7 +168,6 @@ def test_a_wrong_password_is_logged_with_its_address_and_the_right_one_gets_in(h
 
 
 @pytest.mark.sshd
-@sshd
 def test_a_key_gets_in_once_it_is_authorized(hosts: tuple[Host, Host]) -> None:
     server, client = hosts
     with Sshd(server, users={"alice": None}) as service:
@@ -191,7 +179,6 @@ def test_a_key_gets_in_once_it_is_authorized(hosts: tuple[Host, Host]) -> None:
 
 
 @pytest.mark.sshd
-@sshd
 def test_with_pam_it_is_pam_that_refuses(hosts: tuple[Host, Host]) -> None:
     server, client = hosts
     with Sshd(server, users={"alice": SECRET}, pam=True) as service:
@@ -202,7 +189,6 @@ def test_with_pam_it_is_pam_that_refuses(hosts: tuple[Host, Host]) -> None:
 
 
 @pytest.mark.sshd
-@sshd
 def test_who_does_not_speak_ssh_gets_an_answer_and_a_line_in_the_log(hosts: tuple[Host, Host]) -> None:
     server, client = hosts
     with Sshd(server, users={}) as service:
@@ -212,7 +198,6 @@ def test_who_does_not_speak_ssh_gets_an_answer_and_a_line_in_the_log(hosts: tupl
 
 
 @pytest.mark.sshd
-@sshd
 def test_a_stopped_server_is_gone_and_can_be_started_again(hosts: tuple[Host, Host]) -> None:
     server, client = hosts
     service = Sshd(server, users={"alice": SECRET})
