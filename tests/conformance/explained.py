@@ -180,7 +180,7 @@ def _word_for_zone(difference: Difference) -> bool:
     if difference.theirs == "raised KeyError":
         return re.search(r"[A-Z]{3,5} (?:\w{3} )?[A-Za-z]{3} +\d{1,2} ", difference.line) is not None
     if not date.date:
-        return re.match(r"\W{0,2}\w{3,5} [A-Za-z]{3} ", difference.line) is not None
+        return re.match(r"(?:\W{0,2}|<\d+>\d+\s+)\w{3,5} [A-Za-z]{3} ", difference.line) is not None
     return re.search(r"\w{3,5} $", date.before) is not None and re.match(r"[A-Za-z]{3} ", date.date) is not None
 
 
