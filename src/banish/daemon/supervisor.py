@@ -20,6 +20,7 @@ from banish.config.jails import load
 from banish.config.settings import DaemonSettings, load_settings
 from banish.control.server import ControlServer
 from banish.daemon.assembly import Assembly, Running, assemble
+from banish.daemon.complaints import unreadable, unspared
 from banish.daemon.logbook import Logbook
 from banish.daemon.pipeline import Pipeline, Subscription
 from banish.daemon.questions import Answer, Questions
@@ -296,7 +297,7 @@ class Supervisor:
         """Return everything that a person should mend, at this moment."""
         log = [self.logbook.trouble] if self.logbook.trouble is not None else []
         ours = [*log, *self._store.problems, *self._dispatch.problems()]
-        return [*self._problems, *ours, *self._unreadable(), *self._unspared()]
+        return [*self._problems, *ours, *self._standing_problems()]
 
     def not_in_force(self) -> str:
         """Return what keeps new bans from being in force; empty when nothing does."""
@@ -356,7 +357,8 @@ class Supervisor:
         if not jails:
             return
         for (jail, id_), past in self._store.past().items():
-            self.ledger.remember(jail, id_, past)
+            if jail in jails:
+                self.ledger.remember(jail, id_, past)
         self.dormant = set()
         for decision in self._store.standing(now):
             if decision.jail not in self.running:
@@ -405,40 +407,9 @@ class Supervisor:
         for notice in notices:
             self.logbook.event(notice)
 
-    def _unreadable(self) -> list[Problem]:
-        """What keeps log files from being read: one problem for each jail that wants them, and each kind of trouble."""
-        paths: dict[tuple[str, str], list[str]] = {}
-        for row in self._source.status():
-            if row.problem is None:
-                continue
-            patterns = self._source.patterns_of(row.path) or {row.path}
-            for name, running in self.running.items():
-                if any(path.pattern in patterns for path in running.config.logpaths):
-                    paths.setdefault((name, row.problem.removeprefix(f"{row.path}: ")), []).append(row.path)
-        return [
-            Problem(
-                text,
-                "",
-                name,
-                "logpath",
-                ", ".join(found),
-                self.running[name].config.origins.get("logpath"),
-                "warning",
-            )
-            for (name, text), found in paths.items()
-        ]
-
-    def _unspared(self) -> list[Problem]:
-        """What of ``ignoreip`` spares nobody."""
-        return [
-            Problem(text, remedy, name, "ignoreip", item, running.config.origins.get("ignoreip"), "warning")
-            for name, running in self.running.items()
-            for item, text, remedy in self._spared.unknown(running.jail)
-        ]
-
     def _report_sources(self) -> None:
         """Write into the log what happened to the sources; a problem once, and once more when it comes back."""
-        problems = [*self._unreadable(), *self._unspared()]
+        problems = self._standing_problems()
         told = {row.problem for row in self._source.status()}
         self._tell(notice for notice in self._source.notices() if notice.text not in told)
         found = {str(problem): problem for problem in problems}
@@ -446,6 +417,9 @@ class Supervisor:
             if text not in self._reported:
                 self.logbook.problem(problem)
         self._reported = set(found)
+
+    def _standing_problems(self) -> list[Problem]:
+        return [*unreadable(self.running, self._source), *unspared(self.running, self._spared)]
 
     def _purge(self, now: float) -> None:
         """Forget, a little at a time, bans that ended longer than dbpurgeage ago."""
@@ -468,6 +442,8 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGUSR1, self.logbook.reopen)
 
     def _reload_by_signal(self) -> None:
+        if not hasattr(self, "_source"):
+            return  # still starting, with what the configuration says now
         with contextlib.suppress(ConfigError):  # it is in the log
             self.reload()
 

@@ -1,0 +1,38 @@
+"""What a person should mend while the daemon runs: logs that cannot be read, and items of ``ignoreip`` that spare nobody.
+
+Both come and go with the world, so they are worked out whenever somebody asks. Each names the jail, the option and its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from banish.daemon.assembly import Running
+from banish.daemon.spared import Spared
+from banish.errors import Problem
+from banish.sources.files import FileSource
+
+
+def unreadable(jails: Mapping[str, Running], source: FileSource) -> list[Problem]:
+    """Return what keeps log files from being read: one problem for each jail that wants them, and each kind of trouble."""
+    paths: dict[tuple[str, str], list[str]] = {}
+    for row in source.status():
+        if row.problem is None:
+            continue
+        patterns = source.patterns_of(row.path) or {row.path}
+        for name, running in jails.items():
+            if any(path.pattern in patterns for path in running.config.logpaths):
+                paths.setdefault((name, row.problem.removeprefix(f"{row.path}: ")), []).append(row.path)
+    return [
+        Problem(text, "", name, "logpath", ", ".join(found), jails[name].config.origins.get("logpath"), "warning")
+        for (name, text), found in paths.items()
+    ]
+
+
+def unspared(jails: Mapping[str, Running], spared: Spared) -> list[Problem]:
+    """Return what of ``ignoreip`` spares nobody."""
+    return [
+        Problem(text, remedy, name, "ignoreip", item, running.config.origins.get("ignoreip"), "warning")
+        for name, running in jails.items()
+        for item, text, remedy in spared.unknown(running.jail)
+    ]
