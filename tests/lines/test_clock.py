@@ -119,3 +119,9 @@ def test_a_failure_without_date_is_warned_of_once_a_day(clock: Clock) -> None:
     assert first.text == "[sshd] Found a match but no valid date/time found for 'fail 192.0.2.7'."
     assert "custom date pattern" in second.text
     assert clock.unknown_date(line(None), NOW + 1) == ()
+
+
+def test_the_tolerance_counts_whole_seconds() -> None:
+    clock = Clock("web", 600.0)
+    assert clock.judge(Line("x", "x", NOW - 60.9998), NOW, live=True).at == NOW - 60.9998
+    assert clock.judge(Line("x", "x", NOW - 61.0), NOW, live=True).at == NOW

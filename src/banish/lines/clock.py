@@ -48,7 +48,7 @@ class Clock:
             return Timing(self._undated(now, live=live or line.timeless))
         notices: tuple[Notice, ...] = ()
         at = line.at
-        if live and not -_TOLERANCE <= at - now <= _TOLERANCE:
+        if live and int(abs(at - now)) > _TOLERANCE:  # in whole seconds, as fail2ban does
             notices = self._odd(line.text, at, now)
             at = now
         self._last_at = at  # of an old line too: what follows it without a date is as old
