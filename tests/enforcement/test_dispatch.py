@@ -381,16 +381,6 @@ def test_bans_are_looked_up_the_more_seldom_the_more_there_are(
     assert moody.searches == 12 + 4
 
 
-def test_a_ban_that_stands_can_be_asserted_again(dispatch: Dispatch, ledger: Ledger, moody: Moody) -> None:
-    over = ledger.ban("192.0.2.2", left=0).decision
-    nobody = Decision("sshd", "mallory", None, NOW, NOW + 600)
-    stands = ledger.ban("192.0.2.1").decision
-    for _ in range(2):
-        assert dispatch.reassert([stands, over, nobody], NOW) == []
-    assert moody.holds(NOW) == {("sshd", ip_network("192.0.2.1")): NOW + 600}
-    assert moody.applied == [1, 1]
-
-
 def test_what_an_earlier_run_left_with_an_enforcer_nobody_uses_is_removed(ledger: Ledger, moody: Moody) -> None:
     unused = Moody()
     there = {"nftables": unused, "dryrun": moody}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from banish import durations
 from banish.config.grammar import parse_actions
-from banish.config.jails import Configuration, JailConfig
+from banish.config.jails import JailConfig
 from banish.config.text import BUILT_IN, Text
 from banish.enforcement.actions import ActionSettings
 from banish.errors import ConfigError, Origin, Problem
@@ -112,11 +112,6 @@ def actions(config: JailConfig) -> tuple[Action, ...]:
             made.remove(settings)
         found.append(Action(call.name, settings))
     return (*found, *(Action(settings.name, settings) for settings in made))
-
-
-def problems_of(configuration: Configuration, jail: str) -> tuple[Problem, ...]:
-    """Return the problems of *configuration* that concern *jail*."""
-    return tuple(problem for problem in configuration.problems if problem.section == jail)
 
 
 def _typed(config: JailConfig) -> dict[str, str]:

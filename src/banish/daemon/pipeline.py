@@ -100,7 +100,11 @@ class Pipeline:
             entries.append(entry)
             if entry.change is not None:
                 changes.append(entry.change)
-            elif entry.outcome == "already banned" and (decision.origin == "admin" or now - entry.decision.at > SURELY):
+            elif (
+                entry.outcome == "already banned"
+                and decision.network is not None
+                and (decision.origin == "admin" or now - entry.decision.at > SURELY)
+            ):
                 # It should not have been able to fail again: somebody may have taken the ban out of the kernel.
                 changes.append(Change("prolong", entry.decision))
         notices = self._carry_out(changes, now)

@@ -97,14 +97,6 @@ class Dispatch:
                 notices += self._serve(post, now)
         return notices
 
-    def reassert(self, decisions: Iterable[Decision], now: float) -> list[Notice]:
-        """Have *decisions*, which stand, blocked in any case: for when it seems that one is not.
-
-        As cheap as a ban, and does no harm where all was well; what is over or is no address is passed over.
-        """
-        standing = [one for one in decisions if one.network is not None and one.expires_at > now]
-        return self.apply([Change("prolong", decision) for decision in standing], now)
-
     def tick(self, now: float) -> list[Notice]:
         """Try again what is due, and look whether the tables still stand. To be called about once a second."""
         notices: list[Notice] = []
