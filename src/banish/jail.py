@@ -84,7 +84,7 @@ class Jail:
             events += timing.notices
             if timing.at is None:
                 continue
-            verdict = self._filter.judge(line, timing.at)
+            verdict = self._filter.judge(timing.line(line), timing.at)
             for match in verdict.matches:
                 events += self._clock.unknown_date(line, now)
                 if match.name is not None:

@@ -68,7 +68,7 @@ def _judged(episode: Episode) -> Iterator[list[Found] | str]:
             yield []
             continue
         # fail2ban's sessions age by the clock on the wall, which stands still while it is asked.
-        verdict = filter_.judge(line, timing.at, now=0.0)
+        verdict = filter_.judge(timing.line(line), timing.at, now=0.0)
         found = [comparable(m.regex, m.id, m.at, dict(m.fields), list(m.lines)) for m in verdict.matches]
         yield "ignored" if verdict.outcome == "ignored" else found
 

@@ -89,8 +89,9 @@ def without_dates(difference: Difference) -> Episode:
     lines = []
     for number, (text, now) in enumerate(episode.lines, 1):
         (line,) = reader.read(text.encode("utf-8", "surrogateescape") + b"\n", now)
-        if clock.judge(line, now, live=episode.live).at is not None or number == len(episode.lines):
-            lines.append((line.message, now))
+        timing = clock.judge(line, now, live=episode.live)
+        if timing.at is not None or number == len(episode.lines):
+            lines.append((timing.line(line).message, now))
     variant = replace(episode.variant, datepattern=("{NONE}",))
     return episode._replace(variant=variant, lines=tuple(lines), live=True, timezone="")
 

@@ -81,6 +81,14 @@ def test_an_undated_line_has_the_last_date_if_that_is_less_than_a_minute_old(clo
     assert clock.judge(line(None), NOW + 1, live=False).at is None
 
 
+def test_an_impossible_date_is_part_of_the_text_where_the_last_date_is_taken(clock: Clock) -> None:
+    impossible = Line("Feb 30 10:00:00 z", " z", None)
+    assert clock.judge(impossible, NOW, live=True).line(impossible).message == " z"
+    clock.judge(line(NOW - 5), NOW, live=True)
+    assert clock.judge(impossible, NOW, live=True).line(impossible).message == "Feb 30 10:00:00 z"
+    assert clock.judge(impossible, NOW + 60, live=True).line(impossible).message == " z"
+
+
 def test_an_undated_line_of_unknown_age_counts_now_when_live_and_not_while_catching_up(clock: Clock) -> None:
     assert clock.judge(line(None), NOW, live=True).at == NOW
     assert clock.judge(line(None), NOW, live=False).at is None

@@ -29,6 +29,12 @@ class Timing(NamedTuple):
     at: float | None
     """The time to count the line for (Unix seconds, never after now); None: too old, leave the line out."""
     notices: tuple[Notice, ...] = ()
+    borrowed: bool = False
+    """*at* is the date of an earlier line."""
+
+    def line(self, line: Line) -> Line:
+        """Return *line* as it is judged: where another line's date is taken, what looks like one (February 30) stays in the text."""
+        return line._replace(message=line.text) if self.borrowed and not line.timeless else line
 
 
 class Clock:
@@ -45,7 +51,9 @@ class Clock:
     def judge(self, line: Line, now: float, *, live: bool) -> Timing:
         """Return the time *line* counts for; *live* as in ``model.Batch``."""
         if line.at is None:
-            return Timing(self._undated(now, live=live or line.timeless))
+            if self._last_at is not None and self._last_at > now - _TOLERANCE:
+                return Timing(min(self._last_at, now), borrowed=True)
+            return Timing(now if live or line.timeless or not self._dated else None)
         notices: tuple[Notice, ...] = ()
         at = line.at
         if live and int(abs(at - now)) > _TOLERANCE:  # in whole seconds, as fail2ban does
@@ -64,11 +72,6 @@ class Clock:
             f"Found a match but no valid date/time found for '{line.text}'.",
             "Please try setting a custom date pattern (see man page jail.conf(5)).",
         )
-
-    def _undated(self, now: float, *, live: bool) -> float | None:
-        if self._last_at is not None and self._last_at > now - _TOLERANCE:
-            return min(self._last_at, now)
-        return now if live or not self._dated else None
 
     def _odd(self, text: str, at: float, now: float) -> tuple[Notice, ...]:
         if not self._due("odd", now):

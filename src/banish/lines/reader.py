@@ -62,6 +62,4 @@ def _dated(text: str, found: Found | None) -> Line:
         return Line(text, text, None)
     if found.start == found.end:
         return Line(text, text, None, timeless=True)
-    if found.at is None:  # February 30 is no date, thus stays
-        return Line(text, text, None)
     return Line(text, text[: found.start] + text[found.end :], found.at)
