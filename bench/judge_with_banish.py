@@ -20,12 +20,14 @@ from banish.jail import Jail
 from banish.lines.reader import LineReader
 from banish.lookups.own_addresses import own_addresses
 from banish.model import Decision, Failure
+from banish.subscription import Subscription
 
 
 def main() -> None:
     config, log, batches = map(Path, sys.argv[1:4])
     (jail_config,) = load(config, Path(str(resources.files("banish"))) / "data").jails
-    jail, reader, ledger = Jail(jail_config.settings), LineReader(jail_config.settings.lines), Ledger()
+    jail, ledger = Jail(jail_config.settings), Ledger()
+    subscription = Subscription(LineReader(jail_config.settings.lines), [jail])
     jail.ignore.learn_own(own_addresses()[0])
     data = log.read_bytes()
     record = sys.argv[4:] == ["record"]
@@ -35,14 +37,15 @@ def main() -> None:
     plan = json.loads(batches.read_text())
     started = time.process_time()
     for end, now in plan:
-        for event in jail.feed(reader.read(data[begin:end], now), now):
-            if isinstance(event, Decision):
-                ledger.apply(event, now)
-                banned += 1
-                if record:
-                    bans.append((event.id, event.at))
-            elif record and isinstance(event, Failure):
-                failures.append((event.id, event.at))
+        for each, share in subscription.shares(data[begin:end], now):
+            for event in each.feed(share, now):
+                if isinstance(event, Decision):
+                    ledger.apply(event, now)
+                    banned += 1
+                    if record:
+                        bans.append((event.id, event.at))
+                elif record and isinstance(event, Failure):
+                    failures.append((event.id, event.at))
         ledger.expire(now)
         begin = end
     seconds = time.process_time() - started

@@ -23,7 +23,7 @@ from banish.failures.ignore import IgnoreRules, IgnoreSettings
 from banish.failures.window import Window, WindowSettings
 from banish.lines.clock import Clock
 from banish.lines.reader import LineSettings
-from banish.matching.filter import Filter, FilterSettings
+from banish.matching.filter import Filter, FilterSettings, Sighting
 from banish.model import Decision, Event, Failure, Ignored, Line, Match, Notice, Question
 
 
@@ -84,13 +84,9 @@ class Jail:
             events += timing.notices
             if timing.at is None:
                 continue
-            verdict = self._filter.judge(timing.line(line), timing.at)
-            for match in verdict.matches:
-                events += self._clock.unknown_date(line, now)
-                if match.name is not None:
-                    events.append(Question("name", self.name, match.name, match))
-                else:
-                    self._weigh(match, events)
+            found = self._filter.find(timing.line(line))
+            if isinstance(found, Sighting):
+                self._conclude(found, line, timing.at, now, events)
         self._window.tick(now)
         return events
 
@@ -131,6 +127,14 @@ class Jail:
         settings = self.settings.bantime
         history = self._history_everywhere if settings.overalljails else self._history
         return bantime.term(settings, history(id_), self._random)
+
+    def _conclude(self, sighting: Sighting, line: Line, at: float, now: float, events: list[Event]) -> None:
+        for match in self._filter.conclude(sighting, at).matches:
+            events += self._clock.unknown_date(line, now)
+            if match.name is not None:
+                events.append(Question("name", self.name, match.name, match))
+            else:
+                self._weigh(match, events)
 
     def _weigh(self, match: Match, events: list[Event]) -> None:
         rule = self.ignore.rule(match.id, match.network)

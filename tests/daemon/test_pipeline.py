@@ -11,7 +11,7 @@ import pytest
 
 from banish import addresses
 from banish.daemon.logbook import Logbook
-from banish.daemon.pipeline import Pipeline, Subscription
+from banish.daemon.pipeline import Pipeline
 from banish.decisions.ledger import Ledger
 from banish.enforcement.actions import ActionSettings
 from banish.enforcement.dispatch import Dispatch
@@ -24,6 +24,7 @@ from banish.lines.reader import LineReader, LineSettings
 from banish.matching.filter import FilterSettings
 from banish.model import Batch, Decision, Event, Line, Position
 from banish.store.database import Store
+from banish.subscription import Subscription
 
 NOW = 1_800_000_000.0
 LOG = "/var/log/web.log"

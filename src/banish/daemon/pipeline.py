@@ -2,7 +2,7 @@
 
 ::
 
-    batch ─▶ reader: lines ─▶ jail: events ─▶ ledger: changes ─▶ dispatch: firewall
+    batch ─▶ subscription: shares ─▶ jail: events ─▶ ledger: changes ─▶ dispatch: firewall
                                                            └───▶ store: bans and positions, one commit
 
 The firewall comes first and the database second: the attacker waits for nobody, and if we die in between, the position of the
@@ -13,16 +13,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from banish.daemon.logbook import Logbook
 from banish.decisions.ledger import Entry, Ledger
 from banish.enforcement.dispatch import Dispatch
 from banish.errors import StoreError
-from banish.jail import Jail
-from banish.lines.reader import LineReader
 from banish.model import Batch, Change, Decision, Event, Notice, Position, Question
 from banish.store.database import Store
+from banish.subscription import Subscription
 
 SURELY = 3.0
 """Seconds after which a ban must have had its effect on the log."""
@@ -34,14 +33,6 @@ class Judged:
 
     lines: int = 0
     bytes: int = 0
-
-
-@dataclass(slots=True)
-class Subscription:
-    """The jails that watch one source with the same line settings: its lines are decoded and dated once for all of them."""
-
-    reader: LineReader
-    jails: list[Jail] = field(default_factory=list)
 
 
 class Pipeline:
@@ -64,10 +55,9 @@ class Pipeline:
         """Judge *batch* and carry out what follows."""
         events: list[Event] = []
         for subscription in self.subscribe(batch.source):
-            lines = subscription.reader.read(batch.data, now)
-            for jail in subscription.jails:
+            for jail, share in subscription.shares(batch.data, now):
                 try:
-                    events += jail.feed(lines, now, live=batch.live)
+                    events += jail.feed(share, now, live=batch.live)
                 except Exception as error:  # noqa: BLE001 - a bug in one jail must not take the others down
                     self._logbook.bug(
                         "jail", f"[{jail.name}] failed on lines of {batch.source}, which it did not judge", error

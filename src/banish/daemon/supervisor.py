@@ -22,7 +22,7 @@ from banish.control.server import ControlServer
 from banish.daemon.assembly import Assembly, Running, assemble
 from banish.daemon.complaints import unreadable, unspared
 from banish.daemon.logbook import Logbook
-from banish.daemon.pipeline import Pipeline, Subscription
+from banish.daemon.pipeline import Pipeline
 from banish.daemon.questions import Answer, Questions
 from banish.daemon.service import Service
 from banish.daemon.spared import Spared
@@ -39,6 +39,7 @@ from banish.model import Decision, Notice, Question
 from banish.sources.files import FileSource, FileStatus
 from banish.sources.paths import LogPath
 from banish.store.database import Store
+from banish.subscription import Subscription
 
 TICK = 0.5
 """Seconds between two looks at what time has brought; the kernel itself ends a ban to the millisecond."""
@@ -340,17 +341,14 @@ class Supervisor:
         return known[2]
 
     def _find_subscribers(self, source: str, patterns: frozenset[str]) -> list[Subscription]:
-        found: dict[LineSettings, Subscription] = {}
+        found: dict[LineSettings, list[Jail]] = {}
         for running in self.running.values():
-            if not any(path.pattern in patterns for path in running.config.logpaths):
-                continue
-            settings = running.jail.settings.lines
-            if settings not in found:
-                reader = self._readers.get((source, settings)) or LineReader(settings)
-                self._readers[source, settings] = reader
-                found[settings] = Subscription(reader)
-            found[settings].jails.append(running.jail)
-        return list(found.values())
+            if any(path.pattern in patterns for path in running.config.logpaths):
+                found.setdefault(running.jail.settings.lines, []).append(running.jail)
+        for settings in found:
+            if (source, settings) not in self._readers:
+                self._readers[source, settings] = LineReader(settings)
+        return [Subscription(self._readers[source, settings], jails) for settings, jails in found.items()]
 
     def _restore(self, jails: Collection[str], now: float) -> None:
         """Enter in the ledger what earlier runs, or these jails before they left, have banned."""

@@ -42,6 +42,17 @@ class FilterSettings:
     usedns: UseDns = "warn"
 
 
+class Sighting(NamedTuple):
+    """A failregex that was found in a line, before anybody asks what its session and its id make of it."""
+
+    regex: int
+    """Index in the filter's list of failregex."""
+    fields: dict[str, Any]
+    """What its groups captured, the prefregex' beneath; only groups that took part (no None)."""
+    lines: tuple[str, ...]
+    """The lines that matched, as written."""
+
+
 class Verdict(NamedTuple):
     """What a line is to a filter."""
 
@@ -97,6 +108,14 @@ class Filter:
 
         Sessions age by *now*, which is *at* unless given: give the machine's clock to age them as fail2ban does.
         """
+        found = self.find(line)
+        return found if isinstance(found, Verdict) else self.conclude(found, at, now)
+
+    def find(self, line: Line) -> Sighting | Verdict:
+        """Return what the expressions find in *line* (steps 1 to 5), or the verdict where there is nothing to go on with.
+
+        Without maxlines this depends on nothing but the line.
+        """
         text = line.message + "\n" if self._window is None else self._window.add(line)
         if self._ignores_first and self._ignored(text):
             return IGNORED
@@ -121,15 +140,12 @@ class Filter:
                 fields = self._captures[index](found)
                 if self._prefix is not None and begun is not None:
                     fields = self._prefix.fields(begun) | fields
-                return self._concluded(index, fields, lines, at, now)
+                return Sighting(index, fields, lines)
         return NONE
 
-    def _ignored(self, text: str) -> bool:
-        return any(pattern.search(text) for pattern in self.ignoreregex)
-
-    def _concluded(
-        self, index: int, fields: dict[str, Any], lines: tuple[str, ...], at: float, now: float | None
-    ) -> Verdict:
+    def conclude(self, sighting: Sighting, at: float, now: float | None = None) -> Verdict:
+        """Return the verdict on a line in which *sighting* was found (steps 6 and 7); *at* and *now* as for ``judge``."""
+        index, fields, lines = sighting
         session = fields.get("mlfid")
         if session is not None:
             outcome, fields, lines = self._sessions.join(session, fields, lines, at if now is None else now)
@@ -143,6 +159,9 @@ class Filter:
         if who.ip is not None:
             fields["ip"] = who.ip
         return Verdict("failure", index, (Match(index, who.id, who.network, at, fields, lines, who.name),))
+
+    def _ignored(self, text: str) -> bool:
+        return any(pattern.search(text) for pattern in self.ignoreregex)
 
 
 _CONTENT = re.compile(r"content|alt_content(?:_\d+)?")
