@@ -94,7 +94,7 @@ def measure(real: Path | None, runs: int, quick: bool, wanted: Callable[[Case], 
     with tempfile.TemporaryDirectory(prefix="banish-bench-") as name:
         for number, case in enumerate(filter(wanted, cases())):
             try:
-                rows.append(_row(case, Path(name) / str(number), real, runs, 4 if quick else 1))
+                rows.append(_row(case, Path(name) / str(number), real, runs, 6 if quick else 1))
             except BenchError as error:
                 print(f"no row: {error}", file=sys.stderr, flush=True)
     if not rows:

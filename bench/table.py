@@ -81,7 +81,7 @@ def render(rows: Iterable[Row], headings: Mapping[str, str] | None = None) -> st
                 f"  {row.what}" if title else row.what,
                 _value(row.banish, row.unit),
                 _value(row.fail2ban, row.unit),
-                f"{_number(median(ratios))} ({_number(ratios[0])} to {_number(ratios[-1])})" if ratios else "",
+                _ratio(ratios),
                 " / ".join(f"{size:.0f}" for size in row.memory),
                 _value(row.sshguard, row.unit),
             )
@@ -89,6 +89,11 @@ def render(rows: Iterable[Row], headings: Mapping[str, str] | None = None) -> st
     columns = [column for number, column in enumerate(zip(*table, strict=True)) if number < 4 or any(column[1:])]
     padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in columns]
     return "\n".join("  ".join(cells).rstrip() for cells in zip(*padded, strict=True))
+
+
+def _ratio(ratios: Sequence[float]) -> str:
+    told = f" ({_number(ratios[0])} to {_number(ratios[-1])})" if len(ratios) > 1 else ""
+    return f"{_number(median(ratios))}{told}" if ratios else ""
 
 
 def _value(values: Sequence[float], unit: str) -> str:
