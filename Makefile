@@ -37,7 +37,7 @@ check: setup ## Check style, types, import rules and the lock file
 	@$(BIN)/python scripts/check_lock.py
 
 bench: setup ## Measure against fail2ban, side by side in one run
-	@scripts/install-packages demo test
+	@scripts/install-packages demo test bench
 	@$(BIN)/python -m bench
 
 lock: setup ## Pin the newest versions into requirements.lock

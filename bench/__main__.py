@@ -3,54 +3,92 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+import importlib.util
+import json
 import os
+import platform
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 from bench import bans, lines, live, restart
 from bench.table import BenchError, Row, render
 from lab.namespaces import Lab, LabError, can_run
 
-PARTS = ("lines", "bans", "live", "restart")
+HEADINGS = {
+    "lines": "A line, from the bytes of the log to the decision (CPU time)",
+    "bans": "A ban, from the decision to the kernel (time)",
+    "live": "Both daemons at work",
+    "restart": "A start",
+    "flood": "A flood",
+}
+FLOOD = "bench.flood"
+"""A part of its own, where there is one: ``measure(runs, quick)`` gives its rows."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure what *argv* asks for (``sys.argv`` unless given); 0 when every part could be measured."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("part", nargs="?", choices=PARTS, help="measure this alone")
-    parser.add_argument(
-        "--quick", action="store_true", help="fewer and shorter runs: to see that it works, not to cite"
-    )
-    parser.add_argument(
-        "--sshd-log",
-        metavar="PATH",
-        type=Path,
-        default=os.environ.get("BANISH_BENCH_SSHD_LOG") or None,
-        help="a log of a real attack on sshd to make the log lines from (default: the samples of our filter)",
-    )
-    words = parser.parse_args(argv)
+    words = _arguments(argv)
+    real = words.corpus or os.environ.get("BANISH_BENCH_CORPUS")
+    parts = _parts(words.quick, words.runs, Path(real) if real else None, words.only)
     rows: list[Row] = []
     troubles: list[str] = []
     try:
-        for name, measure in _parts(words.quick, words.sshd_log and Path(words.sshd_log)).items():
-            if words.part in (None, name):
-                print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        for name in words.part or parts:
+            print(f"measuring {name} ...", file=sys.stderr, flush=True)
+            for measure in parts[name]:
                 try:
                     rows += measure()
                 except (BenchError, LabError) as error:
                     troubles.append(f"{name}: {error}")
     finally:  # what is measured already is worth something, whatever ended the rest
         if rows:
-            print(render(rows))
+            print(render(rows, HEADINGS))
+        if words.json:
+            document = {
+                "at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "machine": _machine(),
+                "quick": words.quick,
+            }
+            told = {**document, "rows": [row.document() for row in rows], "troubles": troubles}
+            words.json.write_text(json.dumps(told, indent=1) + "\n")
     for trouble in troubles:
         print(trouble, file=sys.stderr)
     return 1 if troubles else 0
 
 
-def _parts(quick: bool, sshd_log: Path | None) -> dict[str, Callable[[], list[Row]]]:
-    runs = 2 if quick else 5
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--part", action="append", choices=_names(), help="measure this part alone (may be given several times)"
+    )
+    parser.add_argument(
+        "--only", metavar="TEXT", default="", help="of the part lines, the rows that have this in their name"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer and shorter runs: to see that it works, not to cite"
+    )
+    parser.add_argument("--runs", type=int, help="how often both sides are measured in turn (default: 5, quick 2)")
+    parser.add_argument(
+        "--corpus",
+        metavar="DIR",
+        help="real logs to make the log lines from (OpenSSH_2k.log, Apache_2k.log of LogHub; default: the variable"
+        " BANISH_BENCH_CORPUS, or else our own samples)",
+    )
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write every measurement to FILE")
+    words = parser.parse_args(argv)
+    words.runs = words.runs or (2 if words.quick else 5)
+    return words
 
+
+def _names() -> list[str]:
+    return [name for name in HEADINGS if name != "flood" or importlib.util.find_spec(FLOOD) is not None]
+
+
+def _parts(quick: bool, runs: int, real: Path | None, only: str) -> dict[str, list[Callable[[], list[Row]]]]:
     def in_lab(measure: Callable[[Lab], list[Row]]) -> Callable[[], list[Row]]:
         def run() -> list[Row]:
             reason = can_run(sshd=False)
@@ -61,12 +99,24 @@ def _parts(quick: bool, sshd_log: Path | None) -> dict[str, Callable[[], list[Ro
 
         return run
 
-    return {
-        "lines": lambda: lines.measure(sshd_log, runs, 10_000 if quick else 30_000),
-        "bans": in_lab(lambda lab: bans.measure(lab.host("bans"), runs)),
-        "live": in_lab(lambda lab: live.measure(lab, 10 if quick else 100, 2 if quick else 10)),
-        "restart": in_lab(lambda lab: restart.measure(lab, 1 if quick else 3)),
+    parts = {
+        "lines": [lambda: lines.measure(real, runs, quick, lambda case: only in case.what)],
+        "bans": [in_lab(lambda lab: bans.measure(lab.host("bans"), runs))],
+        "live": [
+            in_lab(lambda lab: live.latency(lab, 10 if quick else 100, 2 if quick else 20)),
+            in_lab(lambda lab: live.appended(lab, 1 if quick else 3, 1 if quick else 5)),
+            in_lab(lambda lab: live.idle_with_many(lab, 4 if quick else 30)),
+        ],
+        "restart": [in_lab(lambda lab: restart.measure(lab, 1 if quick else 3))],
     }
+    if "flood" in _names():
+        flood = cast(Callable[[int, bool], list[Row]], importlib.import_module(FLOOD).measure)
+        parts["flood"] = [lambda: flood(runs, quick)]
+    return parts
+
+
+def _machine() -> dict[str, object]:
+    return {"cores": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()}
 
 
 if __name__ == "__main__":

@@ -42,12 +42,12 @@ def measure(host: Host, runs: int) -> list[Row]:
     """Return the rows, measured on *host*."""
     done = host.run([sys.executable, "-m", "bench.bans", str(runs)], timeout=600)
     found: dict[str, list[float]] = json.loads(done.stdout)
-    rows = [Row("a ban, until it is in force", "ms", found["one"], found["theirs"])]
+    rows = [Row("a ban, until it is in force", "ms", found["one"], found["theirs"], "bans")]
     measured = {size: found[f"batch {size}"] for size in BATCHES} | {RESTORED: found["restore"]}
     for size, ours in measured.items():
         what = f"{size:,} bans at once" if size < RESTORED else f"{size:,} bans at a start, in one transaction"
         beyond = "" if size <= _ONE_BY_ONE else f" (fail2ban: {_ONE_BY_ONE}, extrapolated)"
-        rows.append(Row(what + beyond, "ms", ours, [each * size for each in found["theirs"]]))
+        rows.append(Row(what + beyond, "ms", ours, [each * size for each in found["theirs"]], "bans"))
     return rows
 
 

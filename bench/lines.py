@@ -1,130 +1,127 @@
-"""What a log line costs: CPU time from bytes to decisions, on logs of which all, half or a hundredth is attack.
+"""What a log line costs: CPU time from the bytes of a file to decisions, on logs of which all, half or a hundredth is attack.
 
-On our side ``LineReader``, ``Jail`` and ``Ledger``; on fail2ban's its ``Filter`` and ``FailManager``. Reading the file and all
-set-up stay outside. Before anything is timed both sides tell which failures and bans they found, and these must be the same.
+On our side ``Subscription``, ``Jail`` and ``Ledger``; on fail2ban's its ``Filter`` and ``FailManager``, for each jail. All set-up
+stays outside. Before anything is timed both sides tell which failures and bans they found, and these must be the same.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench import corpus
-from bench.corpus import Corpus
+from bench.corpus import Kind
+from bench.sides import OURS, THEIRS, Log, Side, must_agree, parser_seconds, sides, write
 from bench.table import BenchError, Row
 
-ROOT = Path(__file__).resolve().parent.parent
-_OURS = ROOT / "src" / "banish" / "data" / "filter.d"
-_THEIRS = Path("/etc/fail2ban/filter.d")
-_SHARES = ((1.0, "100 % attack"), (0.5, "50 % attack"), (0.01, "1 % attack"))
-_JAIL = """
-[DEFAULT]
-ignoreip = 127.0.0.1/8 ::1 203.0.113.0/24
-findtime = 10m
-maxretry = 5
-bantime = 10m
-usedns = no
-
-[sshd]
-enabled = true
-filter = sshd
-logpath = /dev/null
-backend = polling
+_NAMES = """
+sshd postfix dovecot proftpd pure-ftpd vsftpd pam-generic named-refused dropbear exim courier-auth courier-smtp
+cyrus-imap sieve sendmail-auth sendmail-reject uwimap-auth perdition qmail solid-pop3d wuftpd gssftpd xinetd-fail nsd
+slapd asterisk freeswitch ejabberd-auth murmur mysqld-auth mongodb-auth nagios stunnel squid squirrelmail
+roundcube-auth openwebmail webmin-auth phpmyadmin-syslog drupal-auth haproxy-http-auth portsentry scanlogd
+screensharingd softethervpn monit counter-strike assp exim-spam bitwarden gitlab centreon zoneminder guacamole kerio
+directadmin froxlor-auth groupoffice horde 3proxy
 """
+SYSLOG_JAILS = tuple(_NAMES.split())
+"""Filters of Debian's fail2ban that a server may run over its syslog, those with attacks in our log first."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Side:
-    """A program that judges a log, ready to be run on one."""
+class Case:
+    """A row: *jails* over a log of *kind*, of which *share* is attack."""
 
-    argv: tuple[str, ...]
+    what: str
+    kind: Kind
+    share: float
+    jails: tuple[str, ...]
+    filters: Path
+    lines: int
+    """How many lines both sides are checked on, and fail2ban is timed on."""
+    ours: int
+    """How many lines we are timed on: enough to take a while."""
 
-    def run(self, log: Path, *more: str) -> dict[str, Any]:
-        argv = [*self.argv, str(log), f"{log}.batches", *more]
-        environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "TZ": "UTC"}
-        done = subprocess.run(argv, check=False, capture_output=True, text=True, env=environment)
-        if done.returncode != 0:
-            raise BenchError(f"{' '.join(argv[:3])}: {done.stderr.strip()}")
-        result: dict[str, Any] = json.loads(done.stdout)
-        return result
+
+def cases() -> list[Case]:
+    """Return the rows in their order."""
+    few, many = 60_000, 400_000
+    found = [
+        Case(f"sshd, {percent} attack, {whose} filter", corpus.SSHD, share, ("sshd",), filters, *lines)
+        for filters, whose in ((OURS, "our"), (THEIRS, "fail2ban's"))
+        for share, percent, *lines in (
+            (1.0, "100 %", 30_000, 60_000),
+            (0.5, "50 %", 30_000, 60_000),
+            (0.01, "1 %", few, many),
+        )
+    ]
+    ten, fifty, bots = SYSLOG_JAILS[:10], SYSLOG_JAILS[:50], ("nginx-botsearch",)
+    found += [
+        Case("nginx-botsearch, access log, 100 % attack", corpus.ACCESS, 1.0, bots, THEIRS, 30_000, 60_000),
+        Case("nginx-botsearch, access log, 1 % attack", corpus.ACCESS, 0.01, bots, THEIRS, few, many),
+        Case(
+            "nginx-http-auth, nginx's error log, 1 % attack",
+            corpus.NGINX_ERROR,
+            0.01,
+            ("nginx-http-auth",),
+            THEIRS,
+            few,
+            many,
+        ),
+        Case(
+            "apache-auth, Apache's error log, 1 % attack",
+            corpus.APACHE_ERROR,
+            0.01,
+            ("apache-auth",),
+            THEIRS,
+            few,
+            many,
+        ),
+        Case("10 jails on one syslog, 100 % attack", corpus.SERVER, 1.0, ten, THEIRS, 10_000, 20_000),
+        Case("10 jails on one syslog, 1 % attack", corpus.SERVER, 0.01, ten, THEIRS, 15_000, 100_000),
+        Case("50 jails on one syslog, 1 % attack", corpus.SERVER, 0.01, fifty, THEIRS, 7_000, 50_000),
+    ]
+    return [case for case in found if case.filters.is_dir()]
 
 
-def measure(sshd_log: Path | None, runs: int, lines: int) -> list[Row]:
-    """Return a row for each filter and log of *lines* lines."""
-    messages = corpus.sshd_messages(sshd_log)
-    filters = {"our filter": _OURS, "fail2ban's filter": _THEIRS} if _THEIRS.is_dir() else {"our filter": _OURS}
+def measure(real: Path | None, runs: int, quick: bool, wanted: Callable[[Case], bool] = lambda case: True) -> list[Row]:
+    """Return the rows; a case whose sides do not agree has none, and is told on standard error.
+
+    *real* is a directory of real logs; *quick* takes fewer lines. Raises BenchError when there is no row at all.
+    """
+    rows = []
     with tempfile.TemporaryDirectory(prefix="banish-bench-") as name:
-        place = Path(name)
-        logs = [_write(corpus.build(what, messages, share, lines), place) for share, what in _SHARES]
-        rows = []
-        for number, (whose, directory) in enumerate(filters.items()):
-            ours, theirs = _sides(place / f"filter-{number}", directory)
-            for log, path in logs:
-                what = f"a line: {log.name}, {whose} on both sides"
-                _must_agree(what, ours.run(path, "record"), theirs.run(path, "record"))
-                pairs = [(ours.run(path), theirs.run(path)) for _ in range(runs)]
-                mine, other = ([run["seconds"] / log.lines * 1e6 for run in side] for side in zip(*pairs, strict=True))
-                rows.append(Row(what, "us", mine, other))
-        return rows
+        for number, case in enumerate(filter(wanted, cases())):
+            try:
+                rows.append(_row(case, Path(name) / str(number), real, runs, 6 if quick else 1))
+            except BenchError as error:
+                print(f"no row: {error}", file=sys.stderr, flush=True)
+    if not rows:
+        raise BenchError("nothing could be measured")
+    return rows
 
 
-def _must_agree(what: str, ours: dict[str, Any], theirs: dict[str, Any]) -> None:
-    for kind in ("failures", "bans"):
-        mine, other = ours[kind], theirs[kind]
-        if not mine:
-            raise BenchError(f"{what}: no {kind}, so there is nothing to compare")
-        if mine != other:
-            at = next((n for n, pair in enumerate(zip(mine, other, strict=False)) if pair[0] != pair[1]), -1)
-            first = f"banish {mine[at]}, fail2ban {other[at]}" if at >= 0 else "one side has more"
-            raise BenchError(f"{what}: {len(mine)} and {len(other)} {kind} are not the same: number {at}: {first}")
+def _row(case: Case, place: Path, real: Path | None, runs: int, less: int) -> Row:
+    ours, theirs = sides(place, case.filters, case.jails)
+    log = write(corpus.build(case.kind, case.share, case.ours // less, real), place / "log")
+    part = log.first(case.lines // less)
+    _check(case, ours, theirs, part)
+    mine, other, parser, peaks = [], [], [], []
+    for _ in range(runs):
+        mine.append(ours.run(log)["seconds"] / log.lines * 1e6)
+        run = theirs.run(part)
+        other.append(run["seconds"] / part.lines * 1e6)
+        peaks.append(run["memory"])
+        seconds = parser_seconds(log) if case.kind.write is corpus.syslog and len(case.jails) == 1 else None
+        parser += [seconds / log.lines * 1e6] if seconds is not None else []
+    memory = ours.run(part)["memory"], max(peaks)
+    return Row(case.what, "us", mine, other, "lines", memory, parser)
 
 
-def _write(log: Corpus, place: Path) -> tuple[Corpus, Path]:
-    path = place / log.name.replace(" ", "-")
-    path.write_bytes(b"".join(data for data, _ in log.batches))
-    ends: list[tuple[int, float]] = []
-    for data, now in log.batches:
-        ends.append(((ends[-1][0] if ends else 0) + len(data), now))
-    Path(f"{path}.batches").write_text(json.dumps(ends))
-    return log, path
-
-
-def _sides(place: Path, filters: Path) -> tuple[_Side, _Side]:
-    """Return our side and fail2ban's, both configured by the same tree with the filters of the directory *filters*."""
-    place.mkdir()
-    (place / "jail.conf").write_text(_JAIL)
-    (place / "filter.d").symlink_to(filters)
-    for name in ("fail2ban.conf", "action.d"):
-        (place / name).symlink_to(Path("/etc/fail2ban") / name)
-    dump = subprocess.run(["fail2ban-client", "-c", str(place), "-d"], check=False, capture_output=True, text=True)
-    if dump.returncode != 0:
-        raise BenchError(f"fail2ban-client: {dump.stderr.strip()}")
-    commands = place / "commands"
-    commands.write_text(dump.stdout)
-    python = fail2ban_python()
-    # The same interpreter for us where it is new enough, so that it is the programs that are compared.
-    wanted = "import sys; sys.exit(sys.version_info < (3, 11))"
-    recent = subprocess.run([python, "-c", wanted], check=False).returncode == 0
-    ours = (python if recent else sys.executable, "-m", "bench.judge_with_banish", str(place))
-    return _Side(ours), _Side((python, str(ROOT / "bench" / "judge_with_fail2ban.py"), str(commands)))
-
-
-def fail2ban_server() -> Path:
-    """Return the program of fail2ban's server. Raises BenchError when it is not installed."""
-    program = shutil.which("fail2ban-server")
-    if program is None:
-        raise BenchError("fail2ban is not installed (Debian: apt-get install fail2ban)")
-    return Path(program)
-
-
-def fail2ban_python() -> str:
-    """Return the interpreter that fail2ban is installed for: the one that its program names."""
-    words = fail2ban_server().read_text().split("\n", 1)[0].removeprefix("#!").split()
-    return words[-1] if words and words[-1].startswith("/") else "/usr/bin/python3"
+def _check(case: Case, ours: Side, theirs: Side, log: Log) -> None:
+    mine, other = ours.run(log, "record"), theirs.run(log, "record")
+    for side, run in (("banish", mine), ("fail2ban", other)):
+        if run["jails"] != len(case.jails):
+            raise BenchError(f"{case.what}: {side} runs {run['jails']} jails of {len(case.jails)}")
+    must_agree(case.what, mine, other)

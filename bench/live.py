@@ -1,184 +1,136 @@
-"""Both daemons at work, each on a host of its own and at the same time: line to ban, idle CPU, memory, restart.
+"""Both daemons at work at the same time: line to ban, the CPU time of lines that are appended, of idling, and memory.
 
-Each watches a log file of its own with its sshd jail, started as its package would start it but for the paths. A line is written
-by the stopwatch (``bench.stopwatch``) in their network namespace, to one after the other in turn.
+A line is written by the stopwatch (``bench.stopwatch``) in their network namespace, to one after the other in turn; many lines
+by the feeder (``bench.feeder``).
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from statistics import quantiles
+from subprocess import Popen
 
-from bench.lines import fail2ban_python
+from bench.daemons import Contender, banish, fail2ban, helper, order
+from bench.lines import SYSLOG_JAILS
 from bench.table import BenchError, Row
-from lab.daemon import Daemon
-from lab.namespaces import Host, Lab
+from lab.namespaces import Lab
 
 RETRIES = 3
-_STOCK = Path("/etc/fail2ban")
-_JAIL = """
-[DEFAULT]
-ignoreself = false
-maxretry = {retries}
-bantime = 1h
-usedns = no
-
-[sshd]
-enabled = true
-logpath = {log}
-"""
-_THEIR_JAIL = (
-    _JAIL
-    + """
-backend = auto
-filter = sshd
-port = 22
-protocol = tcp
-action = nftables[port="22", protocol="tcp"]
-"""
-)
-_THEIR_SERVER = """
-[Definition]
-loglevel = INFO
-logtarget = {place}/fail2ban.log
-syslogsocket = auto
-socket = {place}/fail2ban.sock
-pidfile = {place}/fail2ban.pid
-dbfile = {place}/fail2ban.sqlite3
-dbmaxmatches = 10
-dbpurgeage = 1d
-allowipv6 = auto
-"""
+RATE, THEIR_RATE = 20_000, 5_000
+"""Lines a second; fail2ban gets what it can follow on slower machines too."""
+SHARE = 0.01
+MANY = 50
+SETTLE = 5.0
+PATIENCE = 120.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Contender:
-    """A daemon under the stopwatch."""
-
-    name: str
-    pid: int
-    watch: subprocess.Popen[bytes]
-
-    def ban(self, address: str) -> float:
-        """Have *address* banned, and return the milliseconds it took."""
-        assert self.watch.stdin is not None
-        assert self.watch.stdout is not None
-        now = datetime.now()
-        line = f"{now:%b} {now.day:2d} {now:%H:%M:%S} host sshd[{{}}]: Failed password for root from {address} port 4711 ssh2"
-        pid = 1000 + int(time.monotonic() * 100) % 1_000_000
-        lines = [line.format(pid + number) for number in range(RETRIES)]
-        self.watch.stdin.write(json.dumps(lines).encode() + b"\n")
-        self.watch.stdin.flush()
-        said = self.watch.stdout.readline()
-        if not said:
-            raise BenchError(f"{self.name} did not ban {address}; the stopwatch said why on standard error")
-        return float(said)
-
-    def cpu(self) -> float:
-        """CPU seconds that its threads have used so far (proc(5), ``schedstat``: nanoseconds on the CPU come first)."""
-        threads = Path(f"/proc/{self.pid}/task").iterdir()
-        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
-
-    def memory(self) -> float:
-        """Resident memory, MiB."""
-        found = Path(f"/proc/{self.pid}/status").read_text().split("VmRSS:")[1].split()
-        return int(found[0]) / 1024
-
-
-def measure(lab: Lab, bans: int, idle: float) -> list[Row]:
-    """Return the rows for latency, idle CPU (over *idle* seconds) and memory."""
-    with _banish(lab) as ours, _fail2ban(lab) as theirs:
-        for contender in (ours, theirs):
-            contender.ban("198.51.100.1")  # the first one makes fail2ban set up its table
-        times = [
-            (
-                ours.ban(f"198.18.{number // 250}.{1 + number % 250}"),
-                theirs.ban(f"198.18.{number // 250}.{1 + number % 250}"),
-            )
-            for number in range(bans)
-        ]
+def latency(lab: Lab, bans: int, idle: float) -> list[Row]:
+    """Return the rows for line to ban, idle CPU with one jail (over *idle* seconds) and memory."""
+    with (
+        banish(lab, ["sshd"], RETRIES) as ours,
+        fail2ban(lab, ["sshd"], RETRIES) as theirs,
+        helper(ours, "bench.stopwatch") as our_watch,
+        helper(theirs, "bench.stopwatch") as their_watch,
+    ):
+        both = ((ours, our_watch), (theirs, their_watch))
+        for contender, watch in both:
+            _ban(contender, watch, "198.51.100.1")  # the first one makes fail2ban set up its table
+        mine: list[float] = []
+        other: list[float] = []
+        for number in range(bans):
+            for (contender, watch), times in zip(both, (mine, other), strict=True):
+                times.append(_ban(contender, watch, f"198.18.{number // 250}.{1 + number % 250}"))
         time.sleep(1)
-        before = ours.cpu(), theirs.cpu()
-        time.sleep(idle)
-        used = ours.cpu() - before[0], theirs.cpu() - before[1]
+        used = _idle(ours, theirs, idle)
         memory = ours.memory(), theirs.memory()
-    mine, other = [one for one, _ in times], [two for _, two in times]
     return [
-        Row("line to ban, median", "ms", mine, other),
-        Row("line to ban, 99th percentile", "ms", [_percentile(mine, 99)], [_percentile(other, 99)]),
-        Row(f"CPU of an idle daemon, over {idle:g} s", "%", [used[0] / idle * 100], [used[1] / idle * 100]),
-        Row(f"memory after {bans} bans (RSS)", "MiB", [memory[0]], [memory[1]]),
+        Row("line to ban, median", "ms", mine, other, "live"),
+        Row("line to ban, 99th percentile", "ms", [_percentile(mine, 99)], [_percentile(other, 99)], "live"),
+        Row(f"memory after {bans} bans (RSS)", "MiB", [memory[0]], [memory[1]], "live"),
+        Row(f"CPU when idle, 1 jail, over {idle:g} s", "% of a core", *used, "live"),
     ]
+
+
+def appended(lab: Lab, runs: int, seconds: float) -> list[Row]:
+    """Return the rows for the CPU time of a million lines that are appended for *seconds*, by two rates, and memory then."""
+    fast: list[float] = []
+    slow: tuple[list[float], list[float]] = ([], [])
+    with (
+        banish(lab, ["sshd"], RETRIES, name="banish-fed") as ours,
+        fail2ban(lab, ["sshd"], RETRIES, name="fail2ban-fed") as theirs,
+        helper(ours, "bench.feeder") as our_feeder,
+        helper(theirs, "bench.feeder") as their_feeder,
+    ):
+        for run in range(runs):
+            fast.append(_feed(ours, our_feeder, RATE, seconds, 2 * run))
+            slow[0].append(_feed(ours, our_feeder, THEIR_RATE, seconds, 2 * run + 1))
+            slow[1].append(_feed(theirs, their_feeder, THEIR_RATE, seconds, 2 * run + 1))
+        memory = ours.memory(), theirs.memory()
+    percent = f"{SHARE:.0%} attack".replace("%", " %")
+    return [
+        Row(f"a million lines, {percent}: both at {THEIR_RATE:,}/s", "CPU s", *slow, "live"),
+        Row(f"banish at {RATE:,}/s, fail2ban at {THEIR_RATE:,}/s", "CPU s", fast, slow[1], "live"),
+        Row(f"memory after {runs} x {seconds:g} s of it (RSS)", "MiB", [memory[0]], [memory[1]], "live"),
+    ]
+
+
+def idle_with_many(lab: Lab, seconds: float) -> list[Row]:
+    """Return the rows for idle CPU over *seconds*, and memory, with MANY jails on as many logs."""
+    jails = SYSLOG_JAILS[:MANY]
+    with (
+        banish(lab, jails, RETRIES, name="banish-many") as ours,
+        fail2ban(lab, jails, RETRIES, name="fail2ban-many") as theirs,
+    ):
+        time.sleep(SETTLE)
+        used = _idle(ours, theirs, seconds)
+        memory = ours.memory(), theirs.memory()
+    return [
+        Row(f"CPU when idle, {MANY} jails on {MANY} logs, over {seconds:g} s", "% of a core", *used, "live"),
+        Row(f"memory when idle, {MANY} jails (RSS)", "MiB", [memory[0]], [memory[1]], "live"),
+    ]
+
+
+def _ban(contender: Contender, watch: Popen[bytes], address: str) -> float:
+    """Have *address* banned, and return the milliseconds it took."""
+    now = datetime.now()
+    line = (
+        f"{now:%b} {now.day:2d} {now:%H:%M:%S} host sshd[{{}}]: Failed password for root from {address} port 4711 ssh2"
+    )
+    pid = 1000 + int(time.monotonic() * 100) % 1_000_000
+    said = order(watch, [line.format(pid + number) for number in range(RETRIES)])
+    if not said:
+        raise BenchError(f"{contender.name} did not ban {address}; the stopwatch said why on standard error")
+    return float(said)
+
+
+def _feed(contender: Contender, feeder: Popen[bytes], rate: int, seconds: float, turn: int) -> float:
+    """Append lines, wait until all of them have been judged, and return the CPU seconds a million of them would take."""
+    failed, banned = contender.counts("sshd")
+    began = contender.cpu() + contender.cpu_of_children()
+    answer = order(feeder, {"rate": rate, "seconds": seconds, "share": SHARE, "retries": RETRIES, "turn": turn})
+    if not answer:
+        raise BenchError(f"{contender.name}: the feeder ended; it said why on standard error")
+    fed = json.loads(answer)
+    wanted = failed + fed["failures"], banned + fed["bans"]
+    deadline = time.monotonic() + PATIENCE
+    while (counted := contender.counts("sshd")) != wanted:
+        if time.monotonic() > deadline or counted[0] > wanted[0] or counted[1] > wanted[1]:
+            raise BenchError(f"{contender.name} counts {counted} failures and bans, and should {wanted}")
+        time.sleep(0.2)
+    used = contender.cpu() + contender.cpu_of_children() - began
+    lines: int = fed["lines"]
+    return used / lines * 1e6
+
+
+def _idle(ours: Contender, theirs: Contender, seconds: float) -> tuple[list[float], list[float]]:
+    before = ours.cpu(), theirs.cpu()
+    time.sleep(seconds)
+    used = ours.cpu() - before[0], theirs.cpu() - before[1]
+    return [used[0] / seconds * 100], [used[1] / seconds * 100]
 
 
 def _percentile(values: Sequence[float], percent: int) -> float:
     return quantiles(values, n=100, method="inclusive")[percent - 1]
-
-
-@contextmanager
-def _banish(lab: Lab) -> Generator[_Contender]:
-    host = lab.host("banish")
-    log = _new_log(lab, "banish-auth.log")
-    with Daemon(host, _JAIL.format(retries=RETRIES, log=log)) as daemon:
-        daemon.wait_for_log("Jail 'sshd' started")
-        with _stopwatch(host, log) as watch:
-            yield _Contender("banishd", host.pid(daemon.process), watch)
-
-
-@contextmanager
-def _fail2ban(lab: Lab) -> Generator[_Contender]:
-    host = lab.host("fail2ban")
-    log = _new_log(lab, "fail2ban-auth.log")
-    place = lab.directory / "fail2ban"
-    outside = lab.path(place)
-    outside.mkdir()
-    for name in ("filter.d", "action.d"):
-        (outside / name).symlink_to(_STOCK / name)
-    (outside / "fail2ban.conf").write_text(_THEIR_SERVER.format(place=place))
-    (outside / "jail.conf").write_text(_THEIR_JAIL.format(retries=RETRIES, log=log))
-    server = host.popen(
-        [fail2ban_python(), "/usr/bin/fail2ban-server", "-f", "-c", place, "start"], stdout=subprocess.DEVNULL
-    )
-    try:
-        wait_until(outside / "fail2ban.log", "Jail 'sshd' started")
-        with _stopwatch(host, log) as watch:
-            yield _Contender("fail2ban", host.pid(server), watch)
-    finally:
-        host.end(server)
-
-
-@contextmanager
-def _stopwatch(host: Host, log: Path) -> Generator[subprocess.Popen[bytes]]:
-    watch = host.popen([sys.executable, "-m", "bench.stopwatch", log], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
-        yield watch
-    finally:
-        host.end(watch)
-
-
-def _new_log(lab: Lab, name: str) -> Path:
-    inside = lab.directory / name
-    lab.path(inside).write_bytes(b"")
-    return inside
-
-
-def wait_until(log: Path, text: str, timeout: float = 60.0) -> None:
-    """Wait until *text* stands among the last lines of *log*."""
-    deadline = time.monotonic() + timeout
-    while True:
-        if log.exists():
-            with log.open("rb") as file:
-                file.seek(max(0, log.stat().st_size - 4096))
-                if text.encode() in file.read():
-                    return
-        if time.monotonic() > deadline:
-            raise BenchError(f"waited {timeout:g} s for {text!r} in {log.name}")
-        time.sleep(0.005)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from banish.model import Decision
 from banish.store.database import Store
-from bench.live import wait_until
+from bench.daemons import wait_until
 from bench.table import BenchError, Row
 from lab.daemon import Daemon
 from lab.namespaces import Lab
@@ -30,8 +30,8 @@ def measure(lab: Lab, runs: int) -> list[Row]:
         empty.append(_start(lab, f"empty-{run}", 0))
         full.append(_start(lab, f"full-{run}", BANS))
     return [
-        Row("a start of banishd without bans, until it watches", "s", empty),
-        Row(f"a start of banishd with {BANS:,} bans, until all are in force", "s", full),
+        Row("a start of banishd without bans, until it watches", "s", empty, part="restart"),
+        Row(f"a start of banishd with {BANS:,} bans, until all are in force", "s", full, part="restart"),
     ]
 
 

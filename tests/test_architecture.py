@@ -69,7 +69,7 @@ def test_packages_and_their_targets_are_named_in_one_place() -> None:
         for line in (ROOT / "packages.debian").read_text().splitlines()
         if line and not line.startswith("#")
     ]
-    assert {target for _, target in rows} == {"setup", "demo", "test"}
+    assert {target for _, target in rows} == {"setup", "demo", "test", "bench"}
     assert len({package for package, _ in rows}) == len(rows)
 
 

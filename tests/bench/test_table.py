@@ -1,11 +1,8 @@
-"""The table of the benchmarks, and the log that they are measured on."""
+"""The table of the benchmarks."""
 
 from __future__ import annotations
 
-from bench import corpus
 from bench.table import Row, render
-
-MESSAGES = [f"sshd[{pid}]: Failed password for root from 192.0.2.{pid} port 4711 ssh2" for pid in (1, 2)]
 
 
 def test_a_ratio_is_made_of_runs_that_followed_each_other() -> None:
@@ -21,19 +18,31 @@ def test_the_table() -> None:
     ]
 
 
-def test_two_runs_see_the_same_bytes() -> None:
-    one, other = (corpus.build("half", MESSAGES, 0.5, 2000) for _ in range(2))
-    assert one == other
-    assert len(one.batches) > 1
+def test_parts_have_headings_and_columns_that_somebody_filled() -> None:
+    rows = [
+        Row("sshd", "us", [2.0], [20.0], "lines", (21.6, 30.4), [0.5]),
+        Row("web", "us", [1.0], [20.0], "lines", (20.0, 30.0)),
+        Row("a ban", "ms", [1.0], [30.0], "bans"),
+    ]
+    assert render(rows, {"lines": "A line", "bans": "A ban"}).splitlines() == [
+        "what     banish  fail2ban  ratio (min to max)  peak MiB, banish / fail2ban  sshg-parser",
+        "A line",
+        "  sshd   2 us    20 us     10                  22 / 30                      0.500 us",
+        "  web    1 us    20 us     20                  20 / 30",
+        "A ban",
+        "  a ban  1 ms    30 ms     30",
+    ]
 
 
-def test_every_round_of_an_attack_comes_from_other_addresses_and_processes() -> None:
-    [(data, _)] = corpus.build("all", MESSAGES, 1.0, 10).batches
-    lines = data.decode().splitlines()
-    assert len({line.split()[4] for line in lines}) == 10
-    assert len({line.split(" from ")[1].split()[0] for line in lines}) == 10
-
-
-def test_a_share_of_the_lines_is_attack() -> None:
-    data = b"".join(data for data, _ in corpus.build("few", MESSAGES, 0.1, 5000).batches)
-    assert 400 < data.count(b"Failed password") < 600
+def test_a_row_for_machines_has_every_measurement() -> None:
+    assert Row("sshd", "us", [1.0, 2.0], [30.0, 20.0], "lines", (21.5, 30.5), [0.5]).document() == {
+        "part": "lines",
+        "what": "sshd",
+        "unit": "us",
+        "banish": [1.0, 2.0],
+        "fail2ban": [30.0, 20.0],
+        "ratio": {"median": 20.0, "min": 10.0, "max": 30.0},
+        "memory_mib": {"banish": 21.5, "fail2ban": 30.5},
+        "sshguard": [0.5],
+    }
+    assert Row("a start", "s", [0.25]).document()["ratio"] is None

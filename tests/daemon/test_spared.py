@@ -24,16 +24,20 @@ class World:
 
     def __init__(self, *ignoreip: str) -> None:
         self.names: dict[str, list[str]] = {}
-        self.jail = Jail(
+        self.jail = self.new_jail(*ignoreip)
+        # An answer is not remembered, so that every question reaches the name server.
+        self._resolver = Names(lambda name: self.names.get(name, []), lifetime=0.0)
+        self._spared = Spared(self._resolver)
+
+    @staticmethod
+    def new_jail(*ignoreip: str) -> Jail:
+        return Jail(
             JailSettings(
                 "sshd",
                 filter=FilterSettings(failregex=("^ <HOST>$",)),
                 ignore=IgnoreSettings(ignoreip, ignoreself=True),
             )
         )
-        # An answer is not remembered, so that every question reaches the name server.
-        self._resolver = Names(lambda name: self.names.get(name, []), lifetime=0.0)
-        self._spared = Spared(self._resolver)
 
     def refresh(self, now: float = NOW) -> bool:
         return asyncio.run(self._spared.refresh([self.jail], now))
@@ -116,6 +120,16 @@ def test_what_needs_no_waiting_is_known_before_names_are(world: Callable[..., Wo
     town.look()
     assert town.rule("127.0.0.1") == "ignoreself rule"
     assert town.rule("198.51.100.4") == f"file:{path}"
+
+
+def test_a_jail_that_a_reload_has_made_learns_what_is_known(world: Callable[..., World]) -> None:
+    town = world("office.example.org")
+    town.names["office.example.org"] = ["198.51.100.4"]
+    assert town.refresh()
+    town.jail = town.new_jail("office.example.org")
+    assert town.rule("198.51.100.4") is None
+    assert not town.refresh(NOW + 1)
+    assert town.rule("198.51.100.4") == "dns"
 
 
 @pytest.mark.parametrize("name", ["", "a" * 300, "no\0name", "-"])

@@ -16,7 +16,7 @@ from banish.model import Batch
 from banish.sources import files
 from banish.sources.files import FileSource
 from banish.sources.paths import LogPath
-from banish.sources.watching import InotifyWatcher, PollingWatcher
+from banish.sources.watching import Changes, InotifyWatcher, PollingWatcher
 
 DEADLINE = 5.0
 
@@ -367,6 +367,64 @@ def test_a_directory_without_a_watch_is_told_and_polled(tmp_path: Path, monkeypa
         assert [notice.text for notice in reader.source.notices()] == [f"{tmp_path}: no inotify watch left"]
 
     reading(story, paths=paths(log), watcher=watcher, poll_interval=0.05)
+
+
+def test_on_a_file_system_that_tells_nothing_the_look_at_everything_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, other = tmp_path / "a.log", tmp_path / "b.log"
+    append(log, b"one\n")
+    other.touch()
+    watcher = InotifyWatcher()
+    monkeypatch.setattr(watcher, "changes", lambda: Changes({}))
+
+    async def story(reader: Reader) -> None:
+        await reader.reads(log, b"one\n")
+        await asyncio.sleep(0.3)  # so long that both are known to be quiet
+        append(log, b"two\n")
+        await reader.reads(log, b"one\ntwo\n")
+        log.rename(tmp_path / "a.log.1")
+        append(log, b"three\n")
+        append(other, b"four\n")
+        await reader.reads(log, b"one\ntwo\nthree\n")
+        await reader.reads(other, b"four\n")
+
+    reading(story, paths=paths(log, other), watcher=watcher, poll_interval=0.02)
+
+
+def test_everything_is_looked_at_more_often_where_something_could_be_missed(tmp_path: Path) -> None:
+    looks: list[float] = []
+    now = 1000.0
+
+    class Watcher(InotifyWatcher):
+        def watch(self, directory: str) -> str | None:
+            looks.append(now)
+            return super().watch(directory)
+
+    def looks_in_ten_seconds() -> int:
+        nonlocal now
+        looks.clear()
+        for _ in range(100):
+            now += 0.1
+            source._listen()
+        return len(set(looks))
+
+    log = tmp_path / "a.log"
+    log.touch()
+    source = FileSource(paths(log), clock=lambda: now, watcher=Watcher(), poll_interval=1.0)
+    assert 4 <= looks_in_ten_seconds() <= 6
+    source.add(paths(tmp_path / "missing.log"))
+    assert 9 <= looks_in_ten_seconds() <= 11
+    source.close()
+
+
+def test_what_cannot_be_read_is_known_without_a_look(tmp_path: Path) -> None:
+    log, missing, pattern = tmp_path / "a.log", tmp_path / "missing.log", tmp_path / "*.none"
+    log.touch()
+    source = FileSource(paths(log, missing, pattern))
+    assert source.problems() == {row.path: row.problem for row in source.status() if row.problem}
+    assert set(source.problems()) == {str(missing), str(pattern)}
+    source.close()
 
 
 def test_two_hundred_files_cost_one_inotify_instance(tmp_path: Path) -> None:

@@ -830,3 +830,45 @@ def test_no_descriptor_is_left_open(log: Log, follow: Open, clock: Clock) -> Non
     assert len(os.listdir("/proc/self/fd")) - before == 1
     follower.close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        lambda log: log.write(),
+        lambda log: log.copytruncate(),
+        lambda log: log.rename(),
+        lambda log: (log.rename(), log.path.write_bytes(b"")),
+        lambda log: log.path.write_bytes(b"X" * log.path.stat().st_size),
+    ],
+    ids=["written", "truncated", "renamed", "replaced", "rewritten"],
+)
+def test_one_look_tells_whether_anything_happened(
+    log: Log, follow: Open, clock: Clock, happens: Callable[[Log], object]
+) -> None:
+    log.write()
+    follower = follow()
+    assert not follower.unchanged()
+    while follower.read():
+        pass
+    assert not follower.unchanged()  # within a kernel tick the time stamps would not tell
+    clock.now += 1
+    assert follower.read() is None
+    assert follower.unchanged()
+    happens(log)
+    assert not follower.unchanged()
+
+
+def test_a_log_that_comes_back_as_it_was_has_changed(log: Log, follow: Open, clock: Clock) -> None:
+    log.write()
+    follower = follow()
+    while follower.read():
+        pass
+    clock.now += 1
+    assert follower.read() is None
+    away = log.rename()
+    assert follower.read() is None
+    away.rename(log.path)
+    assert not follower.unchanged()
+    assert follower.read() is None
+    assert follower.problem is None

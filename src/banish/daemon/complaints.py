@@ -16,13 +16,11 @@ from banish.sources.files import FileSource
 def unreadable(jails: Mapping[str, Running], source: FileSource) -> list[Problem]:
     """Return what keeps log files from being read: one problem for each jail that wants them, and each kind of trouble."""
     paths: dict[tuple[str, str], list[str]] = {}
-    for row in source.status():
-        if row.problem is None:
-            continue
-        patterns = source.patterns_of(row.path) or {row.path}
+    for path, problem in source.problems().items():
+        patterns = source.patterns_of(path) or {path}
         for name, running in jails.items():
-            if any(path.pattern in patterns for path in running.config.logpaths):
-                paths.setdefault((name, row.problem.removeprefix(f"{row.path}: ")), []).append(row.path)
+            if any(wanted.pattern in patterns for wanted in running.config.logpaths):
+                paths.setdefault((name, problem.removeprefix(f"{path}: ")), []).append(path)
     return [
         Problem(text, "", name, "logpath", ", ".join(found), jails[name].config.origins.get("logpath"), "warning")
         for (name, text), found in paths.items()

@@ -32,6 +32,7 @@ class Spared:
         self._known: dict[str, tuple[Network, ...]] = {}
         self._looked_at: float | None = None
         self._taught: object = None
+        self._pupils: tuple[Jail, ...] = ()
         self._trouble: Notice | None = None
 
     def look(self, jails: Sequence[Jail], now: float) -> None:
@@ -39,13 +40,20 @@ class Spared:
         self._own, self._trouble = own_addresses()
         self._teach(jails, now)
 
+    @staticmethod
+    def must_look(jails: Iterable[Jail]) -> bool:
+        """True when *jails* spare names or what is in files, which may mean something else any moment."""
+        return any(jail.ignore.names or jail.ignore.files for jail in jails)
+
     async def refresh(self, jails: Sequence[Jail], now: float) -> bool:
         """Look again at whatever may have changed and teach *jails*; files every time, the rest when FRESH seconds have passed.
 
         Return whether anything is known now that was not.
         """
-        wanted = {name for jail in jails for name in self._wanted_names(jail, now)}
         due = self._looked_at is None or not 0 <= now - self._looked_at < FRESH
+        if not due and not self.must_look(jails):
+            return False
+        wanted = {name for jail in jails for name in self._wanted_names(jail, now)}
         if due:
             self._looked_at = now
             self._own, self._trouble = own_addresses()
@@ -55,12 +63,16 @@ class Spared:
             if networks or name not in self._known:
                 self._known[name] = networks
         self._known = {name: self._known[name] for name in wanted}
-        self._teach(jails, now)
         before, self._taught = self._taught, self._knowledge(jails, now)
+        pupils, self._pupils = self._pupils, tuple(jails)
+        if self._taught != before or pupils != self._pupils:
+            self._teach(jails, now)
         return self._taught != before
 
     def unknown(self, jail: Jail) -> list[tuple[str, str, str]]:
         """Return the items of *jail*'s ``ignoreip`` that spare nobody now, each with what is wrong and what to do."""
+        if not (jail.ignore.names or jail.ignore.files or self._trouble):
+            return []
         unresolved = [name for name in jail.ignore.names if self._known.get(name) == ()]
         what_to_do = "write an address, a network or a name that can be"
         found = [(name, "it cannot be resolved, so it spares nobody", what_to_do) for name in unresolved]

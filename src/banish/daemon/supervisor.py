@@ -41,8 +41,10 @@ from banish.sources.paths import LogPath
 from banish.store.database import Store
 from banish.subscription import Subscription
 
-TICK = 0.5
+TICK = 1.0
 """Seconds between two looks at what time has brought; the kernel itself ends a ban to the millisecond."""
+IDLE = 2.0
+"""The same while there is nothing to read and no ban about to end: to be woken is most of what an idle daemon costs."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds until what failed by a bug of ours begins again: 1, 2, 4 … 60."""
 CLOCK_JUMP = 2.0
@@ -86,6 +88,7 @@ class Supervisor:
         self._questions: Questions
         self._stopping: asyncio.Event
         self._purge_at = 0.0
+        self._read_at = 0.0
         self._ahead = time.time() - time.monotonic()
         self._reported: set[str] = set()
         self._store: Store
@@ -193,12 +196,13 @@ class Supervisor:
 
     async def _read(self) -> None:
         async for batch in self._source.batches():
-            self.pipeline.feed(batch, time.time())
+            self._read_at = time.time()
+            self.pipeline.feed(batch, self._read_at)
             self._ask()
 
     async def _keep_time(self) -> None:
         while True:
-            await asyncio.sleep(TICK)
+            await _stroke(IDLE if self._idle(time.time()) else TICK)
             now = time.time()
             self._mind_the_clock(now)
             self.pipeline.expire(now)
@@ -209,6 +213,10 @@ class Supervisor:
             self._purge(now)
             self.pipeline.remember(self._source.positions())
             self.pipeline.save(now=now)
+
+    def _idle(self, now: float) -> bool:
+        at_rest = abs(now - self._read_at) > IDLE and self.ledger.next_end() > now + IDLE
+        return at_rest and not self._dispatch.problems()
 
     def _mind_the_clock(self, now: float) -> None:
         """The kernel counts how long a ban has left, we count until when; after the clock was set the two disagree."""
@@ -221,7 +229,7 @@ class Supervisor:
     async def _keep_spared(self) -> None:
         """Beside the clock, because a name server may take its time."""
         while True:
-            await asyncio.sleep(1.0)
+            await _stroke(TICK if self._spared.must_look(self._jails()) else IDLE)
             await self._refresh_spared()
 
     async def _refresh_spared(self) -> None:
@@ -407,10 +415,10 @@ class Supervisor:
 
     def _report_sources(self) -> None:
         """Write into the log what happened to the sources; a problem once, and once more when it comes back."""
-        problems = self._standing_problems()
-        told = {row.problem for row in self._source.status()}
-        self._tell(notice for notice in self._source.notices() if notice.text not in told)
-        found = {str(problem): problem for problem in problems}
+        found = {str(problem): problem for problem in self._standing_problems()}
+        notices = self._source.notices()
+        told = set(self._source.problems().values()) if notices else ()
+        self._tell(notice for notice in notices if notice.text not in told)
         for text, problem in found.items():
             if text not in self._reported:
                 self.logbook.problem(problem)
@@ -444,6 +452,11 @@ class Supervisor:
             return  # still starting, with what the configuration says now
         with contextlib.suppress(ConfigError):  # it is in the log
             self.reload()
+
+
+async def _stroke(every: float) -> None:
+    """Sleep until the loop's clock is at a multiple of *every* seconds: what is due at the same time wakes the system once."""
+    await asyncio.sleep(every - asyncio.get_running_loop().time() % every)
 
 
 @contextlib.contextmanager

@@ -98,7 +98,7 @@ class Dispatch:
         return notices
 
     def tick(self, now: float) -> list[Notice]:
-        """Try again what is due, and look whether the tables still stand. To be called about once a second."""
+        """Try again what is due, and look whether the tables still stand. To be called every second or two."""
         notices: list[Notice] = []
         for post in list(self._posts.values()):
             if not post.due(now):

@@ -5,7 +5,8 @@ The caller names patterns and takes ``Batch`` after ``Batch`` from ``batches``; 
 it yields the same ``Batch`` from an ``async def batches``, with a cursor where a file has its offset, and the daemon merges the two.
 
 Law: no threads, and never long at a stretch: after 1 MiB or 20 ms the event loop gets its turn. Nothing is raised for what is
-wrong with a file; it is in ``status`` and, once, in ``notices``. What inotify misses, the look at everything once a second finds.
+wrong with a file; it is in ``status`` and, once, in ``notices``. What inotify misses, the look at everything every one or two seconds
+finds.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from banish.sources.paths import LogPath
 from banish.sources.reading import Identity, identity_of
 
 POLL_INTERVAL = 1.0
-"""Seconds between two looks at everything."""
+"""Seconds between two looks at everything where inotify may be blind: without a watch, or while a log is missing."""
+SURE = 2
+"""Where every watch stands there are that many times as many: nothing is missed then but on file systems that tell nothing."""
 BREATH_BYTES = 1 << 20
 BREATH_SECONDS = 0.02
 _NOTICES = 1000
@@ -74,6 +77,7 @@ class FileSource:
         self._poll_interval = poll_interval
         self._notices: deque[Notice] = deque(maxlen=_NOTICES)
         self._starts: dict[str, Literal["head", "tail"]] = {}
+        self._globs: tuple[str, ...] = ()
         self._hits: dict[str, frozenset[str]] = {}
         self._files: dict[str, _Followed] = {}
         self._positions: dict[str, Position] = dict(positions or {})
@@ -109,6 +113,7 @@ class FileSource:
             self._starts[pattern] = start if fresh or start == "head" else self._starts[pattern]
             if fresh:
                 self._expand(pattern, start, first=True)
+        self._globs = tuple(filter(globs.is_glob, self._starts))
         self._watch()
         self._stir()
 
@@ -119,6 +124,7 @@ class FileSource:
             self._hits.pop(pattern, None)
             for path in tuple(self._files):
                 self._unwant(path, pattern)
+        self._globs = tuple(filter(globs.is_glob, self._starts))
         self._watch()
 
     def patterns_of(self, path: str) -> frozenset[str]:
@@ -140,9 +146,15 @@ class FileSource:
             hit |= followed.patterns
             rows.append(FileStatus(path, follower.size(), follower.lag(), follower.found, follower.problem))
         for pattern in self._starts.keys() - hit:
-            problem = f"{pattern}: no file matches (what appears is read)"
-            rows += [FileStatus(pattern, 0, 0, False, problem)]
+            rows += [FileStatus(pattern, 0, 0, False, _no_file(pattern))]
         return sorted(rows)
+
+    def problems(self) -> dict[str, str]:
+        """Return what keeps paths, and patterns that hit none, from being read; nobody has to look at a file for it."""
+        hit = {pattern for followed in self._files.values() for pattern in followed.patterns}
+        found = {path: followed.follower.problem or "" for path, followed in self._files.items()}
+        found |= {pattern: _no_file(pattern) for pattern in self._starts.keys() - hit}
+        return {path: problem for path, problem in sorted(found.items()) if problem}
 
     def notices(self) -> list[Notice]:
         """Return what happened since the last call; when nobody asks, the oldest are dropped beyond a thousand."""
@@ -202,9 +214,10 @@ class FileSource:
     def _listen(self) -> None:
         now = self._clock()
         if now >= self._next_poll:
-            self._next_poll = now + self._poll_interval
             self._watcher.changes()  # whatever it says is looked at now
             self._poll()
+            interval = self._poll_interval * (1 if self._blind() else SURE)
+            self._next_poll = now + interval - now % interval  # on the stroke, as the daemon's other clocks
             return
         changes = self._watcher.changes()
         if changes.everything and self._watcher.fileno() is not None:
@@ -222,7 +235,7 @@ class FileSource:
             self._ready.update(dict.fromkeys(self._lingering))
 
     def _poll(self) -> None:
-        for pattern in self._starts:
+        for pattern in self._globs:
             self._expand(pattern, "head", first=False)
         for path, followed in tuple(self._files.items()):
             follower = followed.follower
@@ -234,7 +247,10 @@ class FileSource:
             ):
                 self._forget(path)
         self._watch()
-        self._ready.update(dict.fromkeys(self._files))
+        self._ready.update((path, None) for path, followed in self._files.items() if not followed.follower.unchanged())
+
+    def _blind(self) -> bool:
+        return self._watcher.fileno() is None or any(self._watched.values()) or bool(self.problems())
 
     def _stray(self, directory: str, name: str) -> None:
         """A name that nobody follows: perhaps a pattern hits it now."""
@@ -349,10 +365,9 @@ class FileSource:
     def _watch(self) -> None:
         """Watch the directories that matter, and only those; a watch that was lost is renewed."""
         self._glob_directories = {}
-        for pattern in self._starts:
-            if globs.is_glob(pattern):
-                for directory in globs.directories(pattern):
-                    self._glob_directories.setdefault(directory, set()).add(pattern)
+        for pattern in self._globs:
+            for directory in globs.directories(pattern):
+                self._glob_directories.setdefault(directory, set()).add(pattern)
         wanted = self._index.keys() | self._glob_directories.keys()
         for directory in self._watched.keys() - wanted:
             self._watcher.unwatch(directory)
@@ -383,3 +398,7 @@ class FileSource:
             followed.shortened = follower.shortened
             text = f"{follower.path}: {follower.shortened} lines were longer than 1 MiB and were cut"
             self._notices.append(Notice("WARNING", "filter", text))
+
+
+def _no_file(pattern: str) -> str:
+    return f"{pattern}: no file matches (what appears is read)"

@@ -160,6 +160,16 @@ class Follower:
         self._drop(link)
         return position
 
+    def unchanged(self) -> bool:
+        """Return True when one look at the path shows that ``read`` would find nothing: the cheap question of an idle daemon."""
+        if not self._quiet_sure or self._current is None or len(self._chain) != 1:
+            return False
+        try:
+            found = os.stat(self.path)
+        except (OSError, ValueError):
+            return False
+        return (*identity_of(found), found.st_size, found.st_mtime_ns) == self._quiet
+
     def close(self) -> None:
         """Close what is open. The position stays; an unfinished line is not handed over."""
         for link in self._chain:

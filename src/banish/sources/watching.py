@@ -4,8 +4,9 @@ A watcher is told directories and tells names; what a name means is the business
 whole process (``fs.inotify.max_user_instances`` is 128 on many systems), it watches directories, never files (a file watch goes
 blind when the log is rotated), and a thousand writes to one log between two looks are one name in a set.
 
-Law: a watcher is an optimisation. It may tell too much, and whoever listens looks at everything once a second anyway; so a
-missing watch (limits, network file systems that tell nothing) costs at most that second, never a line. Nothing is raised.
+Law: a watcher is an optimisation. It may tell too much, and whoever listens looks at everything by itself, once a second where a
+watch is missing (limits), every other second where none is (network file systems that tell nothing): that costs at most those
+seconds, never a line. Nothing is raised.
 """
 
 from __future__ import annotations
