@@ -24,6 +24,9 @@ pytestmark = [
 ]
 
 JAIL = """
+[sshd]
+enabled = false
+
 [door]
 enabled = true
 filter =
