@@ -113,15 +113,15 @@ def test_a_modified_stock_action_runs_as_written_and_really_blocks(town: Town, a
 
 
 def test_after_kill_9_bans_are_put_in_force_again(town: Town, attacker: str) -> None:
-    log = door(town, "killed")
-    local = JAIL.format(name="killed", more="banaction = iptables-multiport")
-    with Daemon(town.server, local, files=stock(modified=True), name="killed") as daemon:
+    log = door(town, "written-killed")
+    local = JAIL.format(name="written-killed", more="banaction = iptables-multiport")
+    with Daemon(town.server, local, files=stock(modified=True), name="written-killed") as daemon:
         knock(log, attacker)
         daemon.wait_for("the ban", lambda: outcome(town, attacker) != "open")
         daemon.kill()
     town.server.run(["iptables", "-F", "f2b-door"])
     assert outcome(town, attacker, 2.0) == "open"
-    with Daemon(town.server, local, files=stock(modified=True), name="killed") as daemon:
+    with Daemon(town.server, local, files=stock(modified=True), name="written-killed") as daemon:
         daemon.wait_for("the ban", lambda: outcome(town, attacker) != "open")
         daemon.banish("unban", attacker)
         daemon.wait_for("the unban", lambda: outcome(town, attacker) == "open")
