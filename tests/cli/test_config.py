@@ -118,14 +118,22 @@ def test_text_reads_like_a_jail(ask: Any, tree: Path) -> None:
     assert "window = estimate                             # (default)" in lines
     at = lines.index(f"failregex = ^refused <HOST>$                  # {tree}/filter.d/web.conf:4")
     assert lines[at + 2] == f"            ^mine <HOST>$                     # {tree}/jail.local:9"
-    assert "  tell: runs natively (dryrun)" in lines
+    assert "  tell: served natively (dryrun)" in lines
     assert "    to = root@example.org" in lines
 
 
-def test_an_action_that_is_not_run_is_named(ask: Any, tree: Path) -> None:
+def test_commands_are_shown_as_they_will_be_run(ask: Any, tree: Path) -> None:
     (tree / "action.d/tell.conf").write_text("[Definition]\nactionban = mail <to>\n")
     _, out, _ = ask("web")
-    assert "  tell: not run, it is made of commands\n" in out
+    assert "  tell: run as written\n    actionban = mail root@example.org\n" in out
+
+
+def test_an_action_that_is_left_out_is_named(ask: Any, tree: Path) -> None:
+    (tree / "action.d/tell.conf").write_text("[Definition]\nactionban = mail <to>\n")
+    (tree / "action.d/tell.conf").chmod(0o666)
+    _, out, _ = ask("web")
+    assert "  tell: left out\n" in out
+    assert f"{tree}/action.d/tell.conf [web] action: everybody may write to it, so it is not run" in out
 
 
 def test_the_overview_names_every_jail(ask: Any, tree: Path) -> None:

@@ -121,6 +121,16 @@ def test_the_past_tells_when_bans_began_and_end_the_oldest_first(store: Store) -
     ]
 
 
+def test_the_last_ban_of_an_id_is_known_after_its_end_and_before_it_is_written(store: Store) -> None:
+    store.save([ban(until=200), ban(jail="web", count=2)], now=100)
+    store.save(unbans=[("web", "192.0.2.7")], now=150)
+    for jail, until in (("sshd", 200), ("web", 150)):
+        found = store.latest(jail, "192.0.2.7")
+        assert found is not None
+        assert (found.jail, found.expires_at, found.failures) == (jail, until, 5)
+    assert store.latest("sshd", "192.0.2.8") is None
+
+
 def test_the_same_address_stands_in_each_jail_by_itself(store: Store) -> None:
     store.save([ban(), ban(jail="postfix", until=800)], now=100)
     store.save(unbans=[("sshd", "192.0.2.7")], now=120)

@@ -105,6 +105,7 @@ def _jail(
             "name": name,
             "actname": settings.actname if settings else None,
             "enforcer": settings.enforcer or None if settings else None,
+            "served": settings.served if settings else None,
             "options": dict(settings.options) if settings else {},
         }
         for name, settings in effective.actions(config)
@@ -184,8 +185,8 @@ def _jail_text(document: dict[str, Any]) -> str:
 
 def _action_lines(action: dict[str, Any]) -> list[str]:
     if action["actname"] is None:
-        return [f"  {visible(action['name'])}: not run, it is made of commands"]
-    how = f"runs natively ({action['enforcer']})" if action["enforcer"] else "runs commands"
+        return [f"  {visible(action['name'])}: left out"]
+    how = f"served natively ({action['enforcer']})" if action["enforcer"] else "run as written"
     lines = [f"  {visible(action['actname'])}: {visible(how)}"]
     lines += [f"    {visible(option)} = {visible(value)}" for option, value in action["options"].items()]
     return lines

@@ -1,16 +1,27 @@
 """action.d to settings: who carries an action out, and with which options.
 
-An action file names its enforcer: option ``enforcer`` of ``[Definition]``, a member of the roster in
-``banish.enforcement``. A file without one is made of shell commands, which this version does not run. Since the stock files
-of fail2ban have the names of ours (``nftables``), a user's file of shell commands gives way to the packaged action of the
-same name, so that a tree brought from there blocks as before; that is told as a warning.
+There are three kinds:
+
+* a file that names an enforcer (option ``enforcer`` of ``[Definition]``), a member of the roster in ``banish.enforcement``;
+* a file of shell commands (``actionban = ...``), which are run as written;
+* a Python file, called by its whole name: ``action = notify.py[to=root]``.
+
+fail2ban's own firewall actions in a user's tree are made of commands, but an enforcer does the same in a fraction of the time:
+unmodified, they are carried out by the packaged action of the same name (see ``stock``), unless ``native_actions = no``.
+
+A file that everybody may write to is refused: whoever could change it would be root.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from banish.config import stock
 from banish.config.definition import FileDefinition, missing_file, what_is_given
 from banish.config.grammar import Call
 from banish.config.layers import Sections, Tree
@@ -21,6 +32,7 @@ from banish.errors import ConfigError, Origin, Problem
 _ENFORCER = "enforcer"
 _AT_BAN = frozenset({"matches", "ipmatches", "ipjailmatches", "timeout", "bantime"})
 """Tags that stay for the moment of the ban even when the file has an option of that name."""
+_FAMILIES = ("", "inet4", "inet6")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,40 +43,40 @@ class LoadedAction:
     problems: tuple[Problem, ...] = ()
 
 
-def load(tree: Tree, call: Call, jail: str, option: Callable[[str], Text | None]) -> LoadedAction:
+def load(
+    tree: Tree, call: Call, jail: str, option: Callable[[str], Text | None], *, native: bool = True
+) -> LoadedAction:
     """Return action.d/*call.name* with the options of *call* for *jail*, whose own options tags find through *option*.
 
-    Raises ConfigError when there is no such action, when it cannot be put together, or when only a shell could run it.
+    With *native*, an enforcer serves for fail2ban's own unmodified actions. Raises ConfigError when there is no such action, or it
+    cannot be put together.
     """
+    if call.name.endswith(".py"):
+        return _python(tree, call, jail)
     name = f"action.d/{call.name}"
     files = tree.read(name)
     if files is None:
         raise missing_file(tree, "action", call.name)
-    problems: tuple[Problem, ...] = ()
-    if not _has_enforcer(files):
-        builtin = tree.read(name, packaged_base=True)
-        if builtin is None or not _has_enforcer(builtin):
-            raise ConfigError(
-                Problem(
-                    f"action {call.name} is made of shell commands, which this version does not run",
-                    "banaction = nftables",
-                    severity="warning",
-                )
-            )
-        problems = (
-            Problem(
-                f"the commands of action {call.name} are not run; the built-in action of the same name is used instead",
-                "remove the file, or give it another name",
-                origin=Origin(f"{tree.user}/{name}.conf"),
-                severity="warning",
-            ),
-        )
-        files = builtin
+    if _has_enforcer(files):
+        return LoadedAction(_enforced(files, call, jail, option))
+    builtin = tree.read(name, packaged_base=True) if native else None
+    if builtin is not None and _has_enforcer(builtin) and stock.is_unmodified(tree, files):
+        settings = _enforced(builtin, call, jail, option)
+        if stock.can_be_honoured(call, settings):
+            return LoadedAction(replace(settings, stock=True))
+    problems = _guarded(files.files)
     options = put_together(files, call, jail, option)
-    settings = ActionSettings(
-        name=call.name, actname=options["actname"], enforcer=options.pop(_ENFORCER), options=options
+    if not any(name.partition("?")[0].startswith("action") and text.strip() for name, text in options.items()):
+        raise ConfigError(Problem(f"action {call.name} has no commands", "give it actionban = ...", option="action"))
+    families = {family: put_together(files, call, jail, option, family) for family in _FAMILIES}
+    return LoadedAction(
+        ActionSettings(call.name, options["actname"], enforcer="", options=options, families=families), problems
     )
-    return LoadedAction(settings, problems)
+
+
+def _enforced(files: Sections, call: Call, jail: str, option: Callable[[str], Text | None]) -> ActionSettings:
+    options = put_together(files, call, jail, option)
+    return ActionSettings(name=call.name, actname=options["actname"], enforcer=options.pop(_ENFORCER), options=options)
 
 
 def _has_enforcer(files: Sections) -> bool:
@@ -72,10 +84,60 @@ def _has_enforcer(files: Sections) -> bool:
     return definition is not None and bool(definition.text.text.strip())
 
 
-def put_together(files: Sections, call: Call, jail: str, option: Callable[[str], Text | None]) -> dict[str, str]:
+def _python(tree: Tree, call: Call, jail: str) -> LoadedAction:
+    """Return the action that is the Python file *call.name*; its class is loaded when the jail starts."""
+    roots = [root for root in (tree.user, tree.packaged) if root is not None]
+    path = next((path for root in roots if (path := root / "action.d" / call.name).is_file()), None)
+    if path is None or ".." in Path(call.name).parts or Path(call.name).is_absolute():
+        raise missing_file(tree, "action", call.name, suffix="")
+    problems = _guarded([str(path)])
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        where = Origin(str(path))
+        raise ConfigError(
+            Problem(f"cannot be read: {error.strerror}", "check its permissions", origin=where)
+        ) from error
+    given = {name: text.text for name, text in what_is_given(call.options).items()}
+    instance = given.pop("name", jail)
+    actname = given.pop("actname", None) or _actname(call.name.removesuffix(".py"), instance, jail)
+    settings = ActionSettings(call.name, actname, enforcer="", options=given, python=str(path), digest=digest)
+    return LoadedAction(settings, problems)
+
+
+def _guarded(files: Iterable[str]) -> tuple[Problem, ...]:
+    """Warn of *files* that belong to somebody else; raises ConfigError for one that everybody may write to."""
+    problems = []
+    for file in files:
+        try:
+            found = os.stat(file)
+        except OSError:
+            continue  # whoever reads it tells
+        if not stat.S_ISREG(found.st_mode):
+            continue
+        if found.st_mode & stat.S_IWOTH:
+            raise ConfigError(
+                Problem(
+                    "everybody may write to it, so it is not run",
+                    f"chmod o-w {file}",
+                    option="action",
+                    origin=Origin(file),
+                    severity="warning",
+                )
+            )
+        if found.st_uid not in (0, os.geteuid()):
+            text = f"belongs to user {found.st_uid}, who can have anything run by changing it"
+            problems.append(Problem(text, f"chown root {file}", origin=Origin(file), severity="warning"))
+    return tuple(problems)
+
+
+def put_together(
+    files: Sections, call: Call, jail: str, option: Callable[[str], Text | None], family: str | None = None
+) -> dict[str, str]:
     """Return every option of an action for *jail*, ``name`` and ``actname`` too; raises ConfigError.
 
-    Tags that only a ban can fill stay, and so do those whose option differs between the families.
+    Tags that only a ban can fill stay, and so do those whose option differs between the families. With a *family* (``inet4``,
+    ``inet6``, or "" for neither), only the former do, and there are no options like ``chain?family=inet6``.
     """
     given = what_is_given(call.options)
     instance = given.setdefault("name", Text.at(jail, BUILT_IN)).text
@@ -84,13 +146,20 @@ def put_together(files: Sections, call: Call, jail: str, option: Callable[[str],
     # What the jail gives for every family is meant for every family, and hides what the file says for one.
     hidden = {name for name in own if "?" in name and name not in given and name.partition("?")[0] in given}
     conditional = frozenset(name.partition("?")[0] for name in {*own, *given} - hidden if "?" in name)
-    definition = FileDefinition(files, given, untouched=_AT_BAN | conditional, jail=option)
+    untouched = _AT_BAN | conditional if family is None else _AT_BAN
+    definition = FileDefinition(
+        files, given, untouched=untouched, jail=option, family=family or "", hidden=frozenset(hidden)
+    )
     options = {}
-    for name in definition.names():
+    for name in dict.fromkeys(definition.names() if family is None else map(_plain, definition.names())):
         value = definition.get(name) if name not in hidden else None
         if value is not None:
             options[name] = value.text
     return options
+
+
+def _plain(name: str) -> str:
+    return name.partition("?")[0]
 
 
 def _actname(file: str, instance: str, jail: str) -> str:

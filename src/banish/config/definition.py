@@ -31,10 +31,13 @@ class FileDefinition:
         assumed: Mapping[str, Text] | None = None,
         untouched: frozenset[str] = frozenset(),
         jail: Callable[[str], Text | None] = lambda _: None,
+        family: str = "",
+        hidden: frozenset[str] = frozenset(),
     ) -> None:
         """*assumed* are values for options that nobody sets; *untouched* names tags that wait for the moment of a ban.
 
-        *jail* finds the jail's options for tags.
+        *jail* finds the jail's options for tags. With a *family* (``inet6``), ``option?family=inet6`` stands for ``option``
+        wherever there is one that is not among the *hidden*.
         """
         self._files = files
         self._given = what_is_given(given)
@@ -43,6 +46,8 @@ class FileDefinition:
         self._assumed = assumed or {}
         self._untouched = untouched
         self._jail = jail
+        self._family = family
+        self._hidden = hidden
         self._tags = Substitution(self._find)
         self._values: dict[str, Text | None] = {}
 
@@ -57,13 +62,19 @@ class FileDefinition:
         Raises ConfigError.
         """
         if option not in self._values:
-            value = self._scope.get(option)
+            value = self._of_family(option)
             self._values[option] = None if value is None else self._tags.apply(value)
         return self._values[option]
 
     def own(self, option: str) -> Text | None:
         """Return the value of *option* in ``[Definition]`` or ``[Init]`` as ``known/option`` sees it from a jail."""
         return self.get(option) if option in self.names() else None
+
+    def _of_family(self, option: str) -> Text | None:
+        variant = f"{option}?family={self._family}"
+        if self._family and variant not in self._hidden and (text := self._scope.get(variant)) is not None:
+            return text
+        return self._scope.get(option)
 
     def _find(self, tag: str) -> Text | None:
         if tag in self._untouched:
@@ -72,7 +83,7 @@ class FileDefinition:
         if not slash:
             if tag not in self._given and self._files.definition("Init", tag) is None and (text := self._jail(tag)):
                 return text
-            return self._scope.get(tag)
+            return self._of_family(tag)
         if section == "known":
             return self._own.get(option)
         if section == "default":
@@ -86,12 +97,12 @@ def what_is_given(options: Mapping[str, Text]) -> dict[str, Text]:
     return {name: text for name, text in options.items() if text.text != f"<known/{name}>"}
 
 
-def missing_file(tree: Tree, kind: str, name: str) -> ConfigError:
+def missing_file(tree: Tree, kind: str, name: str, suffix: str = ".conf") -> ConfigError:
     """Return the error that there is no file for filter or action *name*, with the nearest name that exists."""
     near = get_close_matches(name, tree.available(f"{kind}.d"), n=1, cutoff=0.6)
     return ConfigError(
         Problem(
-            f"there is no {kind} {name}: {kind}.d/{name}.conf is nowhere in {tree.user or tree.packaged}",
+            f"there is no {kind} {name}: {kind}.d/{name}{suffix} is nowhere in {tree.user or tree.packaged}",
             f"did you mean {near[0]}?" if near else "check the spelling",
             option=kind,
         )

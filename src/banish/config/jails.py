@@ -18,6 +18,7 @@ from banish.config.grammar import Call, parse_actions, parse_filter
 from banish.config.layers import Sections, Tree
 from banish.config.options import Options
 from banish.config.scope import Scope
+from banish.config.settings import load_settings
 from banish.config.text import BUILT_IN, Text
 from banish.enforcement.actions import ActionSettings
 from banish.errors import ConfigError, Origin, Problem
@@ -83,7 +84,8 @@ def load(config_dir: Path | None, data_dir: Path, *, also: str = "") -> Configur
     if files is None:
         missing = Problem("there is no jail.conf or jail.local", origin=Origin(str(config_dir or data_dir)))
         return Configuration(problems=(*tree.problems, missing))
-    loaders = [_JailLoader(tree, files, name) for name in files.names()]
+    native = load_settings(config_dir, data_dir)[0].native_actions
+    loaders = [_JailLoader(tree, files, name, native) for name in files.names()]
     disabled = tuple(loader.name for loader in loaders if not loader.enabled())
     enabled = [loader for loader in loaders if loader.name not in disabled or loader.name == also]
     jails = [jail for loader in enabled if (jail := loader.load())]
@@ -96,8 +98,9 @@ def load(config_dir: Path | None, data_dir: Path, *, also: str = "") -> Configur
 
 
 class _JailLoader:
-    def __init__(self, tree: Tree, files: Sections, name: str) -> None:
+    def __init__(self, tree: Tree, files: Sections, name: str, native: bool) -> None:
         self.name = name
+        self._native = native
         self.parameters: set[str] = set()
         """Names given in brackets to the filter and the actions."""
         given = {
@@ -249,7 +252,7 @@ class _JailLoader:
         for call in calls:
             self.parameters.update(name.partition("?")[0] for name in call.options)
             try:
-                loaded = actions.load(self._tree, call, self.name, self._option)
+                loaded = actions.load(self._tree, call, self.name, self._option, native=self._native)
             except ConfigError as error:
                 options.tell(error, "action")
                 continue

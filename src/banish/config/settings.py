@@ -22,7 +22,7 @@ from banish.config.text import Text
 from banish.errors import Problem
 
 _LEVELS = ("CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG", "TRACEDEBUG", "HEAVYDEBUG")
-_OPTIONS = ("loglevel", "logtarget", "dbpurgeage")
+_OPTIONS = ("loglevel", "logtarget", "dbpurgeage", "native_actions")
 _INHERITED = ("loglevel", "dbpurgeage")
 _SECTION = "Definition"
 
@@ -37,6 +37,8 @@ class DaemonSettings:
     """A file, ``STDOUT``, ``STDERR``, ``SYSLOG``, ``SYSOUT`` or ``SYSTEMD-JOURNAL``, perhaps with options in brackets."""
     dbpurgeage: float = 86400.0
     """Seconds that an ended ban is remembered."""
+    native_actions: bool = True
+    """Whether an enforcer does the work of fail2ban's own firewall actions where a user's tree has them unmodified."""
 
 
 def load_settings(config_dir: Path | None, data_dir: Path) -> tuple[DaemonSettings, tuple[Problem, ...]]:
@@ -58,6 +60,7 @@ def load_settings(config_dir: Path | None, data_dir: Path) -> tuple[DaemonSettin
         ),
         logtarget=options.word("logtarget", default.logtarget),
         dbpurgeage=options.seconds("dbpurgeage", default.dbpurgeage, forever=False),
+        native_actions=options.boolean("native_actions", default.native_actions),
     )
     problems = [replace(problem, section="") for problem in tree.problems] + options.problems
     problems += _unknown(own) if own is not None else []

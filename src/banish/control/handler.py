@@ -24,6 +24,14 @@ class SourceStatus(TypedDict):
     lag_bytes: int
 
 
+class ActionStatus(TypedDict):
+    """One action of a jail: by an enforcer, or by the commands (or the Python file) in action.d."""
+
+    name: str
+    served: str
+    """``natively`` or ``as written``."""
+
+
 class JailStatus(TypedDict):
     """One jail; *enabled* is false for one that was left out, and then *problem* says why."""
 
@@ -39,6 +47,8 @@ class JailStatus(TypedDict):
     """What is banned, as ``addresses.show`` writes it; only when one jail was asked for."""
     journalmatches: NotRequired[list[str]]
     """For a jail that reads the journal: what it matches, in place of a file list."""
+    actions: NotRequired[list[ActionStatus]]
+    """Of a jail that runs."""
 
 
 class ProblemRow(TypedDict):

@@ -3,7 +3,8 @@
 ::
 
     batch ─▶ subscription: shares ─▶ jail: events ─▶ ledger: changes ─▶ dispatch: firewall
-                                                           └───▶ store: bans and positions, one commit
+                                                           ├───▶ store: bans and positions, one commit
+                                                           └───▶ actions made of commands, in tasks of their own
 
 The firewall comes first and the database second: the attacker waits for nobody, and if we die in between, the position of the
 lines has not been saved either, so that they are judged again.
@@ -12,7 +13,7 @@ lines has not been saved either, so that they are judged again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from banish.daemon.logbook import Logbook
@@ -45,6 +46,8 @@ class Pipeline:
         """What somebody must answer through ``settle(jail.answer(...))``; taken away by who does."""
         self.subscribe: Callable[[str], list[Subscription]] = lambda source: []
         """Who watches a source; replaced on start and reload."""
+        self.act: Callable[[Sequence[Change]], None] = lambda changes: None
+        """Who else is told of changes, once the firewall and the database have them: actions made of commands."""
         self._dispatch = dispatch
         self._store = store
         self._logbook = logbook
@@ -148,4 +151,5 @@ class Pipeline:
             return []
         notices = self._dispatch.apply(changes, now)
         self.save(changes, now=now, pardoned=pardoned)
+        self.act(changes)
         return notices

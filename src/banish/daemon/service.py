@@ -191,6 +191,7 @@ class Service:
             "sources": [self._source(path, lag) for path, _, lag, *_ in daemon.sources_of(name)],
             "enabled": True,
             "problem": own[0] if own else None,
+            "actions": [{"name": action.actname, "served": action.served} for action in running.config.actions],
         }
         if banned:
             status["banned"] = [decision.id for decision in daemon.ledger.of_jail(name)]

@@ -20,6 +20,7 @@ from banish.config.jails import load
 from banish.config.settings import DaemonSettings, load_settings
 from banish.control.server import ControlServer
 from banish.daemon.assembly import Assembly, Running, assemble
+from banish.daemon.background import figures, history
 from banish.daemon.complaints import unreadable, unspared
 from banish.daemon.logbook import Logbook
 from banish.daemon.pipeline import Pipeline
@@ -28,12 +29,15 @@ from banish.daemon.service import Service
 from banish.daemon.spared import Spared
 from banish.decisions.ledger import Ledger
 from banish.enforcement.actions import ActionSettings
+from banish.enforcement.commands.runner import Runner
+from banish.enforcement.commands.ticket import World
 from banish.enforcement.dispatch import Dispatch
 from banish.errors import ConfigError, Problem, StoreError
 from banish.failures.ignore import CacheSettings
 from banish.jail import Jail
 from banish.lines.reader import LineReader, LineSettings
 from banish.lookups.commands import Commands
+from banish.lookups.hosts import Hosts
 from banish.lookups.names import Names
 from banish.model import Decision, Notice, Question
 from banish.sources.files import FileSource, FileStatus
@@ -93,6 +97,7 @@ class Supervisor:
         self._reported: set[str] = set()
         self._store: Store
         self._dispatch: Dispatch
+        self._runner: Runner
         self._source: FileSource
 
     # The way up
@@ -147,7 +152,10 @@ class Supervisor:
         self._dispatch = Dispatch(self._actions(), lambda: self.ledger)
         self.pipeline = Pipeline(self.ledger, self._dispatch, self._store, self.logbook)
         self.pipeline.subscribe = self._subscribers
-        self._commands = Commands()
+        hosts = Hosts()
+        self._runner = Runner(lambda: self.ledger, self._world(), self.logbook.say, hosts.name_of)
+        self.pipeline.act = self._runner.apply
+        self._commands = Commands(hosts)
         self._questions = Questions(
             self._names,
             self._commands,
@@ -160,6 +168,7 @@ class Supervisor:
         with _without_collection():
             self._restore(self.running, now)
             self._tell(self._dispatch.start(now))
+            self._runner.configure(self._actions())
         self._source = FileSource(self._logpaths(), self._store.positions())
         self._purge_at = now + PURGE_EVERY
         for name in self.running:
@@ -246,6 +255,8 @@ class Supervisor:
             self._source.close()
             for name in self.running:
                 self.logbook.say("jail", "INFO", f"Jail '{name}' stopped")
+        if hasattr(self, "_runner"):
+            await (self._runner.stop() if self._stopping.is_set() else self._runner.abandon())
         if hasattr(self, "_dispatch"):
             # Who did not mean to stop leaves the table standing: the kernel goes on without us.
             self._tell(self._dispatch.stop(keep=not self._stopping.is_set()))
@@ -284,6 +295,7 @@ class Supervisor:
         self._restore(self.running.keys() - before.keys(), now)
         self._lift_ignored(now)
         self._tell(self._dispatch.reconfigure(self._actions(), now))
+        self._runner.configure(self._actions())
         after = self._logpaths()
         self._source.remove(patterns - {path.pattern for path in after})
         self._source.add(after)
@@ -305,7 +317,7 @@ class Supervisor:
     def problems(self) -> list[Problem]:
         """Return everything that a person should mend, at this moment."""
         log = [self.logbook.trouble] if self.logbook.trouble is not None else []
-        ours = [*log, *self._store.problems, *self._dispatch.problems()]
+        ours = [*log, *self._store.problems, *self._dispatch.problems(), *self._runner.problems()]
         return [*self._problems, *ours, *self._standing_problems()]
 
     def not_in_force(self) -> str:
@@ -335,6 +347,13 @@ class Supervisor:
 
     def _actions(self) -> dict[str, tuple[ActionSettings, ...]]:
         return {name: running.config.actions for name, running in self.running.items()}
+
+    def _world(self) -> World:
+        """What actions made of commands may ask."""
+        return World(
+            lambda jail: figures(self.running.get(jail), self.ledger),
+            lambda id_: history(self._store, [*self.running], id_),
+        )
 
     def _logpaths(self) -> list[LogPath]:
         return [path for running in self.running.values() for path in running.config.logpaths]

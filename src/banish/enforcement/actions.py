@@ -1,5 +1,8 @@
 """What a jail's ``action`` says, as configuration hands it over, and what an enforcer makes of it.
 
+There are three kinds: one that names an enforcer, which blocks by itself; one made of shell commands; one that is a Python file.
+The latter two are the business of ``enforcement.commands``.
+
 An action that names an enforcer states with four options what it closes: ``port`` and ``protocol`` (see ``ports``), ``type``
 (``multiport``, or ``allports`` to pass over ``port``), and ``blocktype`` (``drop``, or anything that begins with ``reject``).
 """
@@ -26,15 +29,36 @@ class ActionSettings:
     actname: str
     """Unique in the jail; fail2ban's rule (reference: jail.conf(5), ``action``)."""
     enforcer: str
-    """The member of the roster that carries it out: option ``enforcer`` of the action file; empty for shell commands."""
+    """The member of the roster that carries it out: option ``enforcer`` of the action file; empty for commands and Python."""
     options: Mapping[str, str] = field(default_factory=dict)
-    """The rest of ``[Definition]`` and ``[Init]``, the jail's parameters applied: ``port``, ``protocol``, ``type``…"""
+    """The rest of ``[Definition]`` and ``[Init]``, the jail's parameters applied: ``port``, ``protocol``, ``type``…
+
+    Of a Python action, what its class is given.
+    """
+    families: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Of shell commands: the options as they are for addresses of ``inet4``, of ``inet6``, and "" for neither."""
+    python: str = ""
+    """The file of a Python action."""
+    digest: str = ""
+    """Of a Python action: what tells its file from a changed one."""
+    stock: bool = False
+    """It is fail2ban's own, unmodified: an enforcer does what its commands would."""
+
+    @property
+    def conditional(self) -> bool:
+        """True when it has an option for one family (``chain?family=inet6``)."""
+        return any("?" in name for name in self.options)
+
+    @property
+    def served(self) -> str:
+        """How it is carried out, in words for a person: ``natively`` or ``as written``."""
+        return "natively" if self.enforcer else "as written"
 
 
 def validate(action: ActionSettings, section: str = "") -> list[Problem]:
     """Return what is wrong with *action*; *section* is the jail's name, for the problems to bear.
 
-    An action of shell commands is not judged here.
+    An action of commands is not judged here.
     """
     if not action.enforcer:
         return []

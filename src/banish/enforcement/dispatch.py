@@ -173,7 +173,8 @@ class Dispatch:
                     self._misfits.append(Problem(text, "", jail, "enforcer", action.enforcer))
                 else:
                     scopes.setdefault(action.enforcer, {})[scope] = None
-            if actions and not any(scope.jail == jail for taken in scopes.values() for scope in taken):
+            blocked = any(scope.jail == jail for taken in scopes.values() for scope in taken)
+            if actions and not blocked and all(action.enforcer for action in actions):
                 remedy = "give it an action that has an enforcer, such as banaction = nftables"
                 text = "none of its actions can be carried out: nothing blocks what it bans"
                 self._misfits.append(Problem(text, remedy, jail, "action", severity="warning"))

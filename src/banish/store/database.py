@@ -43,6 +43,7 @@ _POSITION = """
     INSERT OR REPLACE INTO positions (source, device, inode, "offset", head, anchor) VALUES (CAST(? AS TEXT), ?, ?, ?, ?, ?)"""
 _FORGET = "DELETE FROM positions WHERE source = CAST(? AS TEXT)"
 _STANDING = f"{file.ALL_BANS} WHERE expires_at > ? OR expires_at IS NULL ORDER BY expires_at IS NULL, expires_at"
+_LATEST = f"{file.ALL_BANS} WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"
 _PURGE = """
     DELETE FROM bans WHERE (jail, id) IN (SELECT jail, id FROM bans WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"""
 
@@ -233,6 +234,14 @@ class Store:
         found = self._read(_STANDING, (now,))
         return (decision for row in found if (decision := rows.decision(row)) is not None)
 
+    def latest(self, jail: str, id_: str) -> Decision | None:
+        """Return the last ban of *id_* in *jail*, whether or not it is in force. Raises StoreError when that cannot be read."""
+        waiting = self._bans.get((jail, id_))
+        if isinstance(waiting, Decision):
+            return waiting
+        found = self._read(_LATEST, (rows.text(jail), rows.text(id_)))
+        return next((decision for row in found if (decision := rows.decision(row)) is not None), None)
+
     def past(self) -> dict[Key, Past]:
         """Return how often each (jail, id) has been banned, ended bans included, as far back as `purge` has left them.
 
@@ -353,7 +362,7 @@ class Store:
                 write.execute("ROLLBACK")
             raise
 
-    def _read(self, query: str, values: tuple[float, ...]) -> list[tuple[object, ...]]:
+    def _read(self, query: str, values: tuple[float | bytes, ...]) -> list[tuple[object, ...]]:
         try:
             return self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:

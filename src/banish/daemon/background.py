@@ -1,0 +1,28 @@
+"""What actions made of commands may ask of the daemon: the figures of a jail, and what the database knows of an id."""
+
+from __future__ import annotations
+
+from banish.daemon.assembly import Running
+from banish.decisions.ledger import Ledger
+from banish.enforcement.commands.ticket import Figures
+from banish.errors import StoreError
+from banish.model import Decision
+from banish.store.database import Store
+
+
+def figures(running: Running | None, ledger: Ledger) -> Figures:
+    """Return the numbers of a jail at this moment; noughts for one that does not run any more."""
+    if running is None:
+        return Figures()
+    jail, name = running.jail, running.config.name
+    bantime = jail.settings.bantime.bantime
+    return Figures(ledger.banned(name), ledger.banned_total(name), jail.failed_now, jail.failed_total, bantime)
+
+
+def history(store: Store, jails: list[str], id_: str) -> list[Decision]:
+    """Return the last ban of *id_* in each of *jails*; none when the database cannot be read, which is told elsewhere."""
+    try:
+        found = [store.latest(jail, id_) for jail in jails]
+    except StoreError:
+        return []
+    return [decision for decision in found if decision is not None]

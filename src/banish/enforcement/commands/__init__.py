@@ -1,0 +1,1 @@
+"""Change to action.d: shell commands and Python classes, run as fail2ban runs them, beside the daemon's own work."""

@@ -1,0 +1,128 @@
+"""All actions of all jails that are made of commands or are Python classes: who is told what.
+
+Changes come here after the firewall has them, and ``apply`` only takes note: what takes time is done in tasks beside the daemon's
+own work, ALTOGETHER commands at a time. What stands in the ledger is put in force when the daemon starts (as restored bans, since
+an earlier run has done it before), and when a reload brings an action that is new or has changed; one that has not is left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from banish.enforcement.actions import ActionSettings
+from banish.enforcement.commands.performer import NameOf, Performer, Say
+from banish.enforcement.commands.post import Post
+from banish.enforcement.commands.pythonaction import PythonAction
+from banish.enforcement.commands.shellaction import ShellAction
+from banish.enforcement.commands.ticket import World
+from banish.errors import Problem
+from banish.model import Change, Decision
+
+ALTOGETHER = 32
+STOP_WITHIN = 60.0
+"""Seconds until a stop is over, whatever commands do; a third of what systemd waits is left for the rest."""
+
+
+class Runner:
+    """To be used from one event loop. *standing* yields every ban in force."""
+
+    def __init__(self, standing: Callable[[], Iterable[Decision]], world: World, say: Say, name_of: NameOf) -> None:
+        self._standing = standing
+        self._world = world
+        self._say = say
+        self._name_of = name_of
+        self._posts: dict[str, dict[str, Post]] = {}
+        self._slots = asyncio.Semaphore(ALTOGETHER)
+        self._lanes: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    def configure(self, jails: Mapping[str, Sequence[ActionSettings]]) -> None:
+        """Have exactly the actions of *jails* at work that no enforcer carries out; those that stay the same stay at work."""
+        before, self._posts = self._posts, {}
+        new: list[Post] = []
+        for jail, actions in jails.items():
+            for settings in actions:
+                if settings.enforcer:
+                    continue
+                known = before.get(jail, {}).get(settings.actname)
+                if known is not None and known.settings == settings:
+                    post = before[jail].pop(settings.actname)
+                    post.reload()
+                else:
+                    post = self._make(jail, settings)
+                    new.append(post)
+                self._posts.setdefault(jail, {})[settings.actname] = post
+        deadline = time.monotonic() + STOP_WITHIN
+        for posts in before.values():
+            for post in posts.values():
+                self._retire(post, deadline)
+        self._restore(new)
+        for post in new:
+            # Two actions may stand on the same ground: what is to go, goes first.
+            post.begin(self._retiring)
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Take note of *changes*, to carry them out in their order for each id."""
+        ended: set[str] = set()
+        for op, decision in changes:
+            for post in self._posts.get(decision.jail, {}).values():
+                if op == "ban":
+                    post.ban(decision)
+                elif op == "unban":
+                    post.unban(decision)
+                    ended.add(decision.jail)
+                else:
+                    post.prolong(decision)
+        if len(changes) > 1:
+            for jail in ended:
+                for post in self._posts.get(jail, {}).values():
+                    post.flush_if_all_end()
+
+    def problems(self) -> list[Problem]:
+        """Return what keeps actions from being carried out, for a person to read."""
+        return [problem for posts in self._posts.values() for post in posts.values() for problem in post.problems()]
+
+    async def stop(self, within: float = STOP_WITHIN) -> None:
+        """End every ban and stop every action, in *within* seconds."""
+        deadline = time.monotonic() + within
+        for posts in self._posts.values():
+            for post in posts.values():
+                self._retire(post, deadline)
+        self._posts = {}
+        if self._retiring:
+            await asyncio.wait(self._retiring, timeout=within + 5.0)
+        for task in self._retiring:
+            task.cancel()
+
+    async def abandon(self) -> None:
+        """Let go of everything at once, and leave in force what is: the daemon did not mean to stop."""
+        for posts in self._posts.values():
+            for post in posts.values():
+                await post.abandon()
+
+    def _make(self, jail: str, settings: ActionSettings) -> Post:
+        performer: Performer
+        if settings.python:
+            performer = PythonAction(jail, settings, self._say)
+        else:
+            performer = ShellAction(jail, settings, self._world, self._say, self._name_of)
+        lane = self._lanes[settings.name] if performer.editing else None
+        return Post(jail, settings, performer, world=self._world, say=self._say, slots=self._slots, lane=lane)
+
+    def _restore(self, posts: Iterable[Post]) -> None:
+        wanted: defaultdict[str, list[Post]] = defaultdict(list)
+        for post in posts:
+            wanted[post.jail].append(post)
+        if not wanted:
+            return
+        for decision in self._standing():
+            for post in wanted.get(decision.jail, ()):
+                post.ban(decision, restored=True)
+
+    def _retire(self, post: Post, deadline: float) -> None:
+        task = asyncio.get_running_loop().create_task(post.stop(deadline))
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
