@@ -12,7 +12,7 @@ import gc
 import signal
 import time
 from collections.abc import Awaitable, Callable, Collection, Generator, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import banish
@@ -364,7 +364,7 @@ class Supervisor:
             elif decision.jail in jails:
                 rules = self.running[decision.jail].jail.ignore
                 if rules.rule(decision.id, decision.network) is None:
-                    self.logbook.entry(self.ledger.apply(replace(decision, origin="restored"), now), now)
+                    self.logbook.entry(self.ledger.apply(decision._replace(origin="restored"), now), now)
 
     def forget_dormant(self, wanted: Callable[[Decision], bool], now: float) -> list[Decision]:
         """End what is banned in jails that do not run, as far as *wanted*: it would be in force again when they do."""

@@ -16,7 +16,6 @@ import heapq
 import math
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from banish import addresses
@@ -142,12 +141,13 @@ class Ledger:
             if decision.expires_at <= known.expires_at:
                 return Entry("already banned", known, None)
             # The ban is still the first one: its count stays, its evidence is what led to the longer end.
-            decision = replace(decision, at=known.at, ban_count=known.ban_count)
+            decision = decision._replace(at=known.at, ban_count=known.ban_count)
             self._enter(decision)
             return Entry("prolonged", decision, Change("prolong", decision))
         if decision.origin != "restored":
             count = self.ban_count(decision.jail, decision.id) + 1
-            decision = replace(decision, ban_count=count)
+            if count != decision.ban_count:
+                decision = decision._replace(ban_count=count)
         self._totals[decision.jail] += 1
         self._enter(decision)
         return Entry("banned", decision, Change("ban", decision))
