@@ -19,6 +19,7 @@ from banish import addresses, durations
 from banish.addresses import Network
 from banish.decisions import bantime
 from banish.decisions.bantime import CLEAN, BanTimeSettings, History, Term
+from banish.failures.crowd import Crowd
 from banish.failures.ignore import IgnoreRules, IgnoreSettings
 from banish.failures.window import Window, WindowSettings
 from banish.lines.clock import Clock
@@ -48,15 +49,19 @@ class Jail:
         history: Callable[[str], History] = lambda id_: CLEAN,
         history_everywhere: Callable[[str], History] = lambda id_: CLEAN,
         random: Callable[[], float] = lambda: 0.0,
+        crowd: Crowd | None = None,
     ) -> None:
-        """*history* says what this jail remembers of an id, *history_everywhere* what all jails do; *random*: from 0 up to 1."""
+        """*history* says what this jail remembers of an id, *history_everywhere* what all jails do; *random*: from 0 up to 1.
+
+        *crowd* bounds what this jail remembers together with other jails; without it, alone.
+        """
         self.settings = settings
         self.name = settings.name
         self.ignore = IgnoreRules(settings.ignore)
         self._filter = Filter(settings.filter)
         # A log that has no dates by configuration is not warned about.
         self._clock = Clock(settings.name, settings.window.findtime, dated="{NONE}" not in settings.lines.datepattern)
-        self._window = Window(settings.name, settings.window)
+        self._window = Window(settings.name, settings.window, crowd)
         self._command = settings.ignore.command
         self._increment = settings.bantime.increment
         self._history = history

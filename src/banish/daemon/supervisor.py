@@ -30,6 +30,7 @@ from banish.decisions.ledger import Ledger
 from banish.enforcement.actions import ActionSettings
 from banish.enforcement.dispatch import Dispatch
 from banish.errors import ConfigError, Problem, StoreError
+from banish.failures.crowd import Crowd
 from banish.failures.ignore import CacheSettings
 from banish.jail import Jail
 from banish.lines.reader import LineReader, LineSettings
@@ -68,6 +69,7 @@ class Supervisor:
     def __init__(self, options: Options) -> None:
         self.started_at = time.time()
         self.ledger = Ledger()
+        self._crowd = Crowd()
         self.logbook = Logbook()
         self.running: dict[str, Running] = {}
         self.broken: dict[str, Problem] = {}
@@ -103,7 +105,7 @@ class Supervisor:
         self._configure_log(self._settings)
         self.logbook.say("server", "INFO", "-" * 50)
         self.logbook.say("server", "INFO", f"Starting banish v{banish.__version__}")
-        assembly = assemble(load(self._options.config, self._options.data), {}, self.ledger)
+        assembly = assemble(load(self._options.config, self._options.data), {}, self.ledger, self._crowd)
         self._take(assembly, problems)
         _must_be_trusted(self._problems)
         if not self.running:
@@ -286,7 +288,7 @@ class Supervisor:
 
     def _read_again(self) -> tuple[Assembly, tuple[Problem, ...], DaemonSettings]:
         settings, problems = load_settings(self._options.config, self._options.data)
-        assembly = assemble(load(self._options.config, self._options.data), self.running, self.ledger)
+        assembly = assemble(load(self._options.config, self._options.data), self.running, self.ledger, self._crowd)
         _must_be_trusted([*problems, *assembly.problems])
         if not assembly.running:
             raise ConfigError(Problem("no jail could run with this configuration", _what_to_do(assembly.broken)))
