@@ -16,6 +16,7 @@ import heapq
 import math
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from banish import addresses
@@ -121,7 +122,9 @@ class Ledger:
         """Take in how *jail* banned *id_* in earlier runs."""
         self._past.pop((jail, id_), None)
         if len(self._past) >= COUNTS:
-            del self._past[next(iter(self._past))]
+            # Some at a time: a dictionary looks for its first entry behind all those that were there before.
+            for key in list(islice(self._past, COUNTS // 64 + 1)):
+                del self._past[key]
         self._past[jail, id_] = past
         self._past_jails.add(jail)
 

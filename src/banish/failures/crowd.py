@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Protocol
 from weakref import WeakSet
 
-EVIDENCE = 16 << 20
+EVIDENCE = 8 << 20
 IDS = 1_200_000
 STEP = 1 << 18
 _PART = 64

@@ -48,7 +48,8 @@ class _Ticket:
     def __init__(self, at: float, fields: Fields, size: int) -> None:
         self.retries = self.attempts = 0
         self.since = self.last_at = at
-        self.times: list[float] = []
+        self.times: list[float] | None = None
+        """For ``window = exact``, in order."""
         self.matches: list[str] = []
         self.fields = fields
         self.size = size
@@ -58,10 +59,10 @@ class _Ticket:
 
     def go_on(self, trace: Trace) -> None:
         self.retries, self.attempts, self.since, self.last_at, times = trace
-        self.times = list(times)
+        self.times = list(times) or None
 
     def trace(self) -> Trace:
-        return Trace(self.retries, self.attempts, self.since, self.last_at, tuple(self.times))
+        return Trace(self.retries, self.attempts, self.since, self.last_at, tuple(self.times or ()))
 
 
 class Window:
@@ -206,6 +207,8 @@ class Window:
     def _count_exactly(self, ticket: _Ticket, at: float, weight: int) -> None:
         ticket.last_at = max(ticket.last_at, at)
         oldest = ticket.last_at - self._settings.findtime
+        if ticket.times is None:
+            ticket.times = []
         times = ticket.times
         for _ in range(weight):
             if times and at < times[-1]:

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from banish.addresses import Network, parse, show
 from banish.matching.tags import UseDns
 
-_REMEMBERED = 8192
-"""Addresses whose meaning is remembered (some 6 MB when full), the longest unused forgotten first."""
+_REMEMBERED = 4096
+"""Addresses whose meaning is remembered (some 4 MB when full), the longest unused forgotten first."""
 _LONGEST = 64
 """Characters of a text that is remembered; no address is longer."""
 
