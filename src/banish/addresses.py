@@ -14,9 +14,12 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 _MAPPED_PREFIX = 96
+_REMEMBERED = 1024
+"""Texts whose meaning is remembered, the longest unused forgotten first."""
+_LONGEST = 64
+"""Characters of a text that is remembered; no address is longer, and who writes a log line may write more."""
 
 
-@lru_cache(maxsize=65536)
 def parse(text: str) -> Network | None:
     """Return the network *text* names, or None when it is neither an address nor a network (a host name, for one).
 
@@ -25,6 +28,10 @@ def parse(text: str) -> Network | None:
     >>> parse("192.0.2.7"), parse("::ffff:192.0.2.7"), parse("[2001:db8::1]"), parse("192.0.2.9/24"), parse("example.org")
     (IPv4Network('192.0.2.7/32'), IPv4Network('192.0.2.7/32'), IPv6Network('2001:db8::1/128'), IPv4Network('192.0.2.0/24'), None)
     """
+    return _remembered(text) if len(text) <= _LONGEST else _parse(text)
+
+
+def _parse(text: str) -> Network | None:
     text = _bare(text)
     if "%" in text:
         return None
@@ -38,6 +45,9 @@ def parse(text: str) -> Network | None:
     if mapped is not None and network.prefixlen >= _MAPPED_PREFIX:
         return IPv4Network((mapped, network.prefixlen - _MAPPED_PREFIX), strict=False)
     return network
+
+
+_remembered = lru_cache(maxsize=_REMEMBERED)(_parse)
 
 
 def has_host_bits(text: str) -> bool:

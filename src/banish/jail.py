@@ -19,6 +19,7 @@ from banish import addresses, durations
 from banish.addresses import Network
 from banish.decisions import bantime
 from banish.decisions.bantime import CLEAN, BanTimeSettings, History, Term
+from banish.failures.crowd import Crowd
 from banish.failures.ignore import IgnoreRules, IgnoreSettings
 from banish.failures.window import Window, WindowSettings
 from banish.lines.clock import Clock
@@ -48,15 +49,21 @@ class Jail:
         history: Callable[[str], History] = lambda id_: CLEAN,
         history_everywhere: Callable[[str], History] = lambda id_: CLEAN,
         random: Callable[[], float] = lambda: 0.0,
+        crowd: Crowd | None = None,
     ) -> None:
-        """*history* says what this jail remembers of an id, *history_everywhere* what all jails do; *random*: from 0 up to 1."""
+        """*history* says what this jail remembers of an id, *history_everywhere* what all jails do; *random*: from 0 up to 1.
+
+        *crowd* bounds what this jail remembers together with other jails; without it, alone.
+        """
         self.settings = settings
         self.name = settings.name
         self.ignore = IgnoreRules(settings.ignore)
         self._filter = Filter(settings.filter)
         # A log that has no dates by configuration is not warned about.
         self._clock = Clock(settings.name, settings.window.findtime, dated="{NONE}" not in settings.lines.datepattern)
-        self._window = Window(settings.name, settings.window)
+        self._window = Window(settings.name, settings.window, crowd)
+        self._command = settings.ignore.command
+        self._increment = settings.bantime.increment
         self._history = history
         self._history_everywhere = history_everywhere
         self._random = random
@@ -101,7 +108,10 @@ class Jail:
             match = question.match
             # The rules may have changed while the command ran.
             rule = "command" if answer else self.ignore.rule(match.id, match.network)
-            self._ignore_or_count(match, rule, events)
+            if rule is not None:
+                events.append(Ignored(self.name, match.id, rule))
+            else:
+                self._count(match, events)
             return events
         for network in answer:
             match = question.match._replace(id=addresses.show(network), network=network, name=None)
@@ -129,28 +139,28 @@ class Jail:
         return bantime.term(settings, history(id_), self._random)
 
     def _conclude(self, sighting: Sighting, line: Line, at: float, now: float, events: list[Event]) -> None:
-        for match in self._filter.conclude(sighting, at).matches:
+        match = self._filter.match(sighting, at)
+        if isinstance(match, str):
+            return
+        if line.at is None:
             events += self._clock.unknown_date(line, now)
-            if match.name is not None:
-                events.append(Question("name", self.name, match.name, match))
-            else:
-                self._weigh(match, events)
+        if match.name is not None:
+            events.append(Question("name", self.name, match.name, match))
+        else:
+            self._weigh(match, events)
 
     def _weigh(self, match: Match, events: list[Event]) -> None:
         rule = self.ignore.rule(match.id, match.network)
-        command = self.settings.ignore.command
-        if rule is None and command:
-            events.append(Question("command", self.name, command, match))
-        else:
-            self._ignore_or_count(match, rule, events)
-
-    def _ignore_or_count(self, match: Match, rule: str | None, events: list[Event]) -> None:
         if rule is not None:
             events.append(Ignored(self.name, match.id, rule))
-            return
-        settings = self.settings
-        if settings.bantime.increment:
-            history = self._history(match.id)
+        elif self._command:
+            events.append(Question("command", self.name, self._command, match))
+        else:
+            self._count(match, events)
+
+    def _count(self, match: Match, events: list[Event]) -> None:
+        if self._increment:
+            settings, history = self.settings, self._history(match.id)
             weight = bantime.weight(settings.bantime, history, settings.window.maxretry)
             failure = self._window.count(match, weight, history.bans)
         else:

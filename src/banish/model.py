@@ -11,7 +11,8 @@ What one log line can produce thousands of times a second is a NamedTuple (cheap
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from banish.addresses import Network
@@ -91,8 +92,9 @@ class Failure(NamedTuple):
     since: float
     """When the window that *retries* speaks of began, Unix seconds."""
     matches: tuple[str, ...]
-    """The last lines (maxmatches at most), oldest first."""
+    """The last lines (maxmatches at most), oldest first; none unless a ban follows."""
     fields: Fields
+    """Those of the first failure that counts."""
     attempts: int = 0
     """How many failures have been counted since the id was last at zero, this one included; *retries* weighs them."""
     bans: int = 0
@@ -111,8 +113,7 @@ class Increase(NamedTuple):
     base: float
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """That *id* shall be blocked for *jail* from *at* until *expires_at*: the ledger's entry, and the database's row."""
 
     jail: str
@@ -126,7 +127,7 @@ class Decision:
     """How often the id has been banned in this jail, this one included."""
     failures: int = 0
     matches: tuple[str, ...] = ()
-    fields: Fields = field(default_factory=dict)
+    fields: Fields = MappingProxyType({})
     increase: Increase | None = None
     """Set when earlier bans had a say in how long this one lasts; told once, not kept."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,7 +68,7 @@ def test_bans_are_counted_for_each_jail_across_runs() -> None:
 
 def test_a_restored_ban_is_not_counted_again() -> None:
     ledger = Ledger()
-    restored = replace(ban(), origin="restored", ban_count=3)
+    restored = ban()._replace(origin="restored", ban_count=3)
     assert ledger.apply(restored, now=100).decision.ban_count == 3
     assert ledger.ban_count("sshd", "192.0.2.7") == 3
 

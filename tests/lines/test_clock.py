@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from banish.lines.clock import Clock
 from banish.model import Line
@@ -133,3 +135,21 @@ def test_the_tolerance_counts_whole_seconds() -> None:
     clock = Clock("web", 600.0)
     assert clock.judge(Line("x", "x", NOW - 60.9998), NOW, live=True).at == NOW - 60.9998
     assert clock.judge(Line("x", "x", NOW - 61.0), NOW, live=True).at == NOW
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from((0, 5, 70, 4000, -10, -90, None)), st.sampled_from((0, 0, 1, 50)), st.booleans()),
+        max_size=40,
+    )
+)
+def test_a_line_like_the_one_before_is_judged_as_if_by_itself(story: list[tuple[int | None, int, bool]]) -> None:
+    clock, forgetful = Clock("sshd", 600), Clock("sshd", 600)
+    now = NOW
+    for age, later, live in story:
+        now += later
+        one = line(None if age is None else now - age)
+        for _ in range(2):
+            forgetful._same = None
+            assert clock.judge(one, now, live=live) == forgetful.judge(one, now, live=live)
+            assert clock._last_at == forgetful._last_at

@@ -31,6 +31,7 @@ DECISIONS = st.builds(
     failures=st.integers(0, 2**63 - 1),
     matches=st.lists(TEXT, max_size=3).map(tuple),
     fields=st.dictionaries(TEXT, JSON, max_size=3),
+    increase=st.none(),  # told once, not kept
 )
 
 UNSIGNED = st.integers(0, 2**64 - 1)

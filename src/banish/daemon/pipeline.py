@@ -20,7 +20,7 @@ from banish.daemon.logbook import Logbook
 from banish.decisions.ledger import Entry, Ledger
 from banish.enforcement.dispatch import Dispatch
 from banish.errors import StoreError
-from banish.model import Batch, Change, Decision, Event, Notice, Position, Question
+from banish.model import Batch, Change, Decision, Event, Failure, Ignored, Notice, Position, Question
 from banish.store.database import Store
 from banish.subscription import Subscription
 
@@ -74,13 +74,15 @@ class Pipeline:
     def settle(self, events: Iterable[Event], now: float) -> None:
         """Carry out what a jail said: decisions through the ledger, questions to who can answer, the rest into the log."""
         decisions = []
+        told: list[Failure | Ignored | Notice] = []
         for event in events:
             if isinstance(event, Decision):
                 decisions.append(event)
             elif isinstance(event, Question):
                 self.questions.append(event)
             else:
-                self._logbook.event(event)
+                told.append(event)
+        self._logbook.events(told)
         if decisions:
             self.decide(decisions, now)
 
@@ -101,10 +103,8 @@ class Pipeline:
                 # It should not have been able to fail again: somebody may have taken the ban out of the kernel.
                 changes.append(Change("prolong", entry.decision))
         notices = self._carry_out(changes, now)
-        for entry in entries:
-            self._logbook.entry(entry, now)  # after the fact: when the log says Ban, the address is blocked
-        for notice in notices:
-            self._logbook.event(notice)
+        self._logbook.entries(entries, now)  # after the fact: when the log says Ban, the address is blocked
+        self._logbook.events(notices)
         return entries
 
     def lift(self, decisions: Iterable[Decision], now: float) -> list[Decision]:

@@ -12,7 +12,7 @@ import gc
 import signal
 import time
 from collections.abc import Awaitable, Callable, Collection, Generator, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import banish
@@ -33,6 +33,7 @@ from banish.enforcement.commands.runner import Runner
 from banish.enforcement.commands.ticket import World
 from banish.enforcement.dispatch import Dispatch
 from banish.errors import ConfigError, Problem, StoreError
+from banish.failures.crowd import Crowd
 from banish.failures.ignore import CacheSettings
 from banish.jail import Jail
 from banish.lines.reader import LineReader, LineSettings
@@ -74,6 +75,7 @@ class Supervisor:
     def __init__(self, options: Options) -> None:
         self.started_at = time.time()
         self.ledger = Ledger()
+        self._crowd = Crowd()
         self.logbook = Logbook()
         self.running: dict[str, Running] = {}
         self.broken: dict[str, Problem] = {}
@@ -111,7 +113,7 @@ class Supervisor:
         self._configure_log(self._settings)
         self.logbook.say("server", "INFO", "-" * 50)
         self.logbook.say("server", "INFO", f"Starting banish v{banish.__version__}")
-        assembly = assemble(load(self._options.config, self._options.data), {}, self.ledger)
+        assembly = assemble(load(self._options.config, self._options.data), {}, self.ledger, self._crowd)
         self._take(assembly, problems)
         _must_be_trusted(self._problems)
         if not self.running:
@@ -306,7 +308,7 @@ class Supervisor:
 
     def _read_again(self) -> tuple[Assembly, tuple[Problem, ...], DaemonSettings]:
         settings, problems = load_settings(self._options.config, self._options.data)
-        assembly = assemble(load(self._options.config, self._options.data), self.running, self.ledger)
+        assembly = assemble(load(self._options.config, self._options.data), self.running, self.ledger, self._crowd)
         _must_be_trusted([*problems, *assembly.problems])
         if not assembly.running:
             raise ConfigError(Problem("no jail could run with this configuration", _what_to_do(assembly.broken)))
@@ -391,7 +393,7 @@ class Supervisor:
             elif decision.jail in jails:
                 rules = self.running[decision.jail].jail.ignore
                 if rules.rule(decision.id, decision.network) is None:
-                    self.logbook.entry(self.ledger.apply(replace(decision, origin="restored"), now), now)
+                    self.logbook.entry(self.ledger.apply(decision._replace(origin="restored"), now), now)
 
     def forget_dormant(self, wanted: Callable[[Decision], bool], now: float) -> list[Decision]:
         """End what is banned in jails that do not run, as far as *wanted*: it would be in force again when they do."""

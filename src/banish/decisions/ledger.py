@@ -16,7 +16,7 @@ import heapq
 import math
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from banish import addresses
@@ -122,7 +122,9 @@ class Ledger:
         """Take in how *jail* banned *id_* in earlier runs."""
         self._past.pop((jail, id_), None)
         if len(self._past) >= COUNTS:
-            del self._past[next(iter(self._past))]
+            # Some at a time: a dictionary looks for its first entry behind all those that were there before.
+            for key in list(islice(self._past, COUNTS // 64 + 1)):
+                del self._past[key]
         self._past[jail, id_] = past
         self._past_jails.add(jail)
 
@@ -142,12 +144,13 @@ class Ledger:
             if decision.expires_at <= known.expires_at:
                 return Entry("already banned", known, None)
             # The ban is still the first one: its count stays, its evidence is what led to the longer end.
-            decision = replace(decision, at=known.at, ban_count=known.ban_count)
+            decision = decision._replace(at=known.at, ban_count=known.ban_count)
             self._enter(decision)
             return Entry("prolonged", decision, Change("prolong", decision))
         if decision.origin != "restored":
             count = self.ban_count(decision.jail, decision.id) + 1
-            decision = replace(decision, ban_count=count)
+            if count != decision.ban_count:
+                decision = decision._replace(ban_count=count)
         self._totals[decision.jail] += 1
         self._enter(decision)
         return Entry("banned", decision, Change("ban", decision))

@@ -19,7 +19,6 @@ import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -288,7 +287,7 @@ class Store:
         waiting = self._bans.get(key)
         if isinstance(waiting, Decision):
             # The ban itself was never written; its row must be, for the count.
-            _put(self._bans, key, replace(waiting, expires_at=min(now, waiting.expires_at)))
+            _put(self._bans, key, waiting._replace(expires_at=min(now, waiting.expires_at)))
         elif key not in self._bans:
             _put(self._bans, key, now)
 

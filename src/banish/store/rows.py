@@ -102,7 +102,7 @@ def position(row: Sequence[Any]) -> tuple[str, Position] | None:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, default=_plain, skipkeys=True, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def _from_json(value: object) -> object:
@@ -118,6 +118,10 @@ def _plain(value: object) -> object:
     if isinstance(value, (bytes, bytearray)):
         return bytes(value).decode("utf-8", "surrogateescape")
     return str(value)
+
+
+_ENCODER = json.JSONEncoder(default=_plain, skipkeys=True, separators=(",", ":"))
+"""Made once: ``json.dumps`` would make one for every value."""
 
 
 def _signed(value: int) -> int:
