@@ -173,7 +173,7 @@ def test_a_missing_directory_may_appear(tmp_path: Path) -> None:
         append(log, b"line\n")
         await reader.reads(log, b"line\n")
         (row,) = reader.source.status()
-        assert row == (str(log), 5, 0, True, None)
+        assert row == (str(log), 5, 0, True, None, 0)
 
     reading(story, paths=paths(log), poll_interval=0.05)
 

@@ -7,7 +7,7 @@ and one whose new configuration cannot be used stays as it was. Nobody loses pro
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -16,6 +16,7 @@ from banish.config.jails import Configuration, JailConfig
 from banish.decisions.ledger import Ledger
 from banish.errors import Problem
 from banish.jail import Jail
+from banish.patience import ENDLESS, Patience
 
 
 @dataclass(slots=True)
@@ -35,8 +36,16 @@ class Assembly:
     problems: list[Problem] = field(default_factory=list)
 
 
-def assemble(configuration: Configuration, before: Mapping[str, Running], ledger: Ledger) -> Assembly:
-    """Make the jails of *configuration*, which learn from *ledger* who was banned before; *before* is what runs until now."""
+def assemble(
+    configuration: Configuration,
+    before: Mapping[str, Running],
+    ledger: Ledger,
+    patience_of: Callable[[str], Patience] = lambda name: ENDLESS,
+) -> Assembly:
+    """Make the jails of *configuration*, which learn from *ledger* who was banned before; *before* is what runs until now.
+
+    *patience_of* says how long the expressions of a jail may take.
+    """
     made = Assembly(problems=list(configuration.problems))
     for config in configuration.jails:
         name, known = config.name, before.get(config.name)
@@ -50,7 +59,11 @@ def assemble(configuration: Configuration, before: Mapping[str, Running], ledger
             _leave_out(made, name, errors[0], known)
             continue
         jail = Jail(
-            config.settings, partial(ledger.history, name), partial(ledger.history_everywhere, name), random.random
+            config.settings,
+            partial(ledger.history, name),
+            partial(ledger.history_everywhere, name),
+            random.random,
+            patience_of(name),
         )
         if known is not None:
             jail.inherit(known.jail)

@@ -20,7 +20,8 @@ from banish.config.jails import load
 from banish.config.settings import DaemonSettings, load_settings
 from banish.control.server import ControlServer
 from banish.daemon.assembly import Assembly, Running, assemble
-from banish.daemon.complaints import unreadable, unspared
+from banish.daemon.complaints import given_up, unreadable, unspared
+from banish.daemon.guard import Guard
 from banish.daemon.logbook import Logbook
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.questions import Answer, Questions
@@ -75,6 +76,7 @@ class Supervisor:
         """Jails that do not run now but have bans in the database."""
         self.pipeline: Pipeline
         self._options = options
+        self._guard = Guard()
         self._settings = DaemonSettings()
         self._problems: list[Problem] = []
         self._readers: dict[tuple[str, LineSettings], LineReader] = {}
@@ -103,7 +105,7 @@ class Supervisor:
         self._configure_log(self._settings)
         self.logbook.say("server", "INFO", "-" * 50)
         self.logbook.say("server", "INFO", f"Starting banish v{banish.__version__}")
-        assembly = assemble(load(self._options.config, self._options.data), {}, self.ledger)
+        assembly = assemble(load(self._options.config, self._options.data), {}, self.ledger, self._guard.jail)
         self._take(assembly, problems)
         _must_be_trusted(self._problems)
         if not self.running:
@@ -142,7 +144,7 @@ class Supervisor:
     def _begin(self, now: float) -> None:
         """Put in force what earlier runs banned, and open the logs."""
         self._dispatch = Dispatch(self._actions(), lambda: self.ledger)
-        self.pipeline = Pipeline(self.ledger, self._dispatch, self._store, self.logbook)
+        self.pipeline = Pipeline(self.ledger, self._dispatch, self._store, self.logbook, self._guard)
         self.pipeline.subscribe = self._subscribers
         self._commands = Commands()
         self._questions = Questions(
@@ -286,7 +288,8 @@ class Supervisor:
 
     def _read_again(self) -> tuple[Assembly, tuple[Problem, ...], DaemonSettings]:
         settings, problems = load_settings(self._options.config, self._options.data)
-        assembly = assemble(load(self._options.config, self._options.data), self.running, self.ledger)
+        configuration = load(self._options.config, self._options.data)
+        assembly = assemble(configuration, self.running, self.ledger, self._guard.jail)
         _must_be_trusted([*problems, *assembly.problems])
         if not assembly.running:
             raise ConfigError(Problem("no jail could run with this configuration", _what_to_do(assembly.broken)))
@@ -347,7 +350,7 @@ class Supervisor:
                 found.setdefault(running.jail.settings.lines, []).append(running.jail)
         for settings in found:
             if (source, settings) not in self._readers:
-                self._readers[source, settings] = LineReader(settings)
+                self._readers[source, settings] = LineReader(settings, patience=self._guard.source(source))
         return [Subscription(self._readers[source, settings], jails) for settings, jails in found.items()]
 
     def _restore(self, jails: Collection[str], now: float) -> None:
@@ -417,7 +420,8 @@ class Supervisor:
         self._reported = set(found)
 
     def _standing_problems(self) -> list[Problem]:
-        return [*unreadable(self.running, self._source), *unspared(self.running, self._spared)]
+        guarded = given_up(self.running, self._guard)
+        return [*unreadable(self.running, self._source), *unspared(self.running, self._spared), *guarded]
 
     def _purge(self, now: float) -> None:
         """Forget, a little at a time, bans that ended longer than dbpurgeage ago."""

@@ -43,6 +43,8 @@ class FileStatus(NamedTuple):
     """Bytes written but not yet handed over."""
     found: bool
     problem: str | None
+    left_out: int = 0
+    """Lines so far that were longer than 1 MiB; a new number only when it has doubled."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +54,7 @@ class _Followed:
     places: set[tuple[str, str]] = field(default_factory=set)
     identity: Identity | None = _OPENING
     problem: str | None = None
-    shortened: int = 0
+    left_out: int = 0
 
 
 class FileSource:
@@ -138,7 +140,9 @@ class FileSource:
         for path, followed in self._files.items():
             follower = followed.follower
             hit |= followed.patterns
-            rows.append(FileStatus(path, follower.size(), follower.lag(), follower.found, follower.problem))
+            rows.append(
+                FileStatus(path, follower.size(), follower.lag(), follower.found, follower.problem, followed.left_out)
+            )
         for pattern in self._starts.keys() - hit:
             problem = f"{pattern}: no file matches (what appears is read)"
             rows += [FileStatus(pattern, 0, 0, False, problem)]
@@ -379,7 +383,5 @@ class FileSource:
                 self._notices.append(Notice("WARNING", "filter", follower.problem))
             else:
                 self._notices.append(Notice("INFO", "filter", f"{follower.path}: it is read again"))
-        if follower.shortened != followed.shortened:
-            followed.shortened = follower.shortened
-            text = f"{follower.path}: {follower.shortened} lines were longer than 1 MiB and were cut"
-            self._notices.append(Notice("WARNING", "filter", text))
+        if follower.left_out > 2 * followed.left_out:
+            followed.left_out = follower.left_out
