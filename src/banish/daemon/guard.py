@@ -1,14 +1,15 @@
 """Nobody stalls the daemon with a line: measures what expressions take, and breaks off what takes too long (see ``patience``).
 
-While a batch is judged, a timer ticks. Nothing is done for a line unless a tick finds it; a line that two ticks in a row find
-is slow. What it takes in processor time is summed up over all jails; a line may take `PATIENT` seconds for each and `ALTOGETHER`
-seconds for all, then `GivenUp` is raised in the middle of the search. Long texts are searched ``apart``.
+While a batch is judged, a timer ticks. Nothing is done for a line unless a tick finds it; a line that two ticks in a row find,
+a millisecond apart, is slow. What it takes in processor time is summed up over all jails; a line may take `PATIENT` seconds for
+each and `ALTOGETHER` seconds for all, then `GivenUp` is raised in the middle of the search. Long texts are searched ``apart``.
 
 **Credit.** What slow lines take is also written down for each jail (and for the dates of each source), which gets back `REFILL`
 seconds for every second of the clock. Whose credit is used up has no patience for slow lines any more until half of it is back:
 a line may take `IMPATIENT` seconds, which is still ten times what an ordinary one takes, and what is too long to be broken off
-so soon is not searched at all. So slow lines, however many, take a bounded part of a processor, and ordinary ones are judged
-as ever.
+so soon is not searched at all. So a stream of slow lines takes little more than one of ordinary lines, and ordinary ones are
+judged as ever. (A line that takes less than a millisecond is not slow: there are filters with which every line takes so long, and
+an administrator who wants them.)
 
 Signals reach the main thread only: elsewhere nothing is measured.
 """
@@ -27,11 +28,11 @@ from typing import Any, NamedTuple
 from banish.daemon.apart import Apart
 from banish.patience import LONG, GivenUp, Patience, Place, Trial
 
-PATIENT = 0.03
+PATIENT = 0.02
 """Seconds of processor time for one line in one jail."""
-ALTOGETHER = 0.06
+ALTOGETHER = 0.04
 """For one line in all jails."""
-IMPATIENT = 0.0003
+IMPATIENT = 0.0005
 CREDIT = 0.25
 """Seconds of processor time that slow lines of one jail may take before patience is lost …"""
 REFILL = 0.15
@@ -42,7 +43,7 @@ TELL_EVERY = 600.0
 """Seconds between two reports on the same jail."""
 FORGET_AFTER = 3600.0
 """Seconds after which a report is no problem any more."""
-_TICK, _FINE_TICK = 0.001, 0.0002
+_TICK, _FINE_TICK = 0.001, 0.0001
 _NO_COST = 0.005
 """Seconds; what takes no longer apart is not slow."""
 _SLOW_TEXTS = 1000

@@ -179,8 +179,8 @@ class Filter:
 
     def _find_apart(self, line: Line, text: str) -> Sighting | Verdict:
         """Do the same for a long *text*: somebody else tells where each search finds something, so that it is found at once."""
-        window = None if self._window is None else self._window.lines
-        told = iter(self.patience.apart(self._trial, (line, text, window), text))
+        messages = [line.message] if self._window is None else [each.message for each in self._window.lines]
+        told = iter(self.patience.apart(self._trial, messages, text))
 
         def search(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
             start = next(told, None)
@@ -190,15 +190,16 @@ class Filter:
 
         return self._find(line, text, self._window, search)
 
-    def _trial(self, about: tuple[Line, str, tuple[Line, ...] | None], tell: Callable[[int], None]) -> None:
-        line, text, lines = about
+    def _trial(self, messages: list[str], tell: Callable[[int], None]) -> None:
+        lines = [Line(message, message, None) for message in messages]
+        window = None if self._window is None else Window(self.settings.maxlines, lines)
 
         def search(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
             found = pattern.search(text)
             tell(-1 if found is None else found.start())
             return found
 
-        self._find(line, text, None if lines is None else Window(self.settings.maxlines, lines), search)
+        self._find(lines[-1], "".join(f"{message}\n" for message in messages), window, search)
 
     def conclude(self, sighting: Sighting, at: float, now: float | None = None) -> Verdict:
         """Return the verdict on a line in which *sighting* was found (steps 6 and 7); *at* and *now* as for ``judge``."""
