@@ -105,7 +105,7 @@ class Bench:
         data = text.encode()[:LONGEST] + b"\n"
         seconds, given_up = self.feed(data)
         for _ in range(2):  # somebody else may have been busy
-            if seconds > BEARABLE / 2:
+            if seconds > 0.8 * BEARABLE:
                 seconds = min(seconds, self.feed(data)[0])
         return Delay(seconds, family, len(text), given_up > 0)
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import gc
 import math
-import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -26,6 +25,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from banish.daemon.apart import Apart
+from banish.daemon.ticks import Ticks
 from banish.patience import LONG, GivenUp, Patience, Place, Trial
 
 PATIENT = 0.02
@@ -75,6 +75,7 @@ class Allowance(Patience):
         "_impatient",
         "_last",
         "_last_at",
+        "_refused",
         "_told_at",
         "lines",
         "told",
@@ -93,6 +94,7 @@ class Allowance(Patience):
         self._impatient = False
         self._last: tuple[Place, int, str] | None = None
         self._last_at = self._told_at = 0.0
+        self._refused = False
 
     def impatient(self) -> bool:
         """True from when all credit is used up until half of it is back."""
@@ -117,11 +119,16 @@ class Allowance(Patience):
             self.limit = max(SHORT, min(self.limit, characters * 3 // 4))
 
     def apart(self, trial: Trial, about: Any, text: str) -> Sequence[int]:
-        return () if self.impatient() else self._guard.apart(self, trial, about, text)
+        told = None if self.impatient() else self._guard.apart(self, trial, about, text)
+        self._refused = told is None
+        return told or ()
 
     def gave_up(self, text: str, place: Place) -> None:
         self.lines += 1
-        self._last, self._last_at = (place, len(text), text[:_EXCERPT]), self._clock()
+        self._last_at = self._clock()
+        if not self._refused or self._last is None:  # what was not even searched proves nothing
+            self._last = (place, len(text), text[:_EXCERPT])
+        self._refused = False
 
     def report(self) -> GaveUp | None:
         """Return what to tell a person: the same for `TELL_EVERY` seconds, None when there has been nothing for long."""
@@ -153,7 +160,7 @@ class Guard:
         """Seconds that slow texts of the batch have taken so far."""
         self._text: str | None = None
         self._before = self._last = 0.0
-        self._interval = 0.0
+        self._ticks = Ticks(self._tick)
 
     def jail(self, name: str) -> Allowance:
         """Return the patience of jail *name*: the same object for the same name, so that a reload buys no new credit."""
@@ -180,16 +187,12 @@ class Guard:
             return
         collected = gc.isenabled()
         gc.disable()  # a collection in the middle of a search would be put down to the line
-        before, timer = signal.signal(signal.SIGALRM, self._tick), signal.getitimer(signal.ITIMER_REAL)
         self._last = self._cpu()
-        self._set(_FINE_TICK if any(each.impatient() for each in self._allowances.values()) else _TICK)
+        impatient = any(each.impatient() for each in self._allowances.values())
         try:
-            yield
+            with self._ticks.running(_FINE_TICK if impatient else _TICK):
+                yield
         finally:
-            self._set(0.0)
-            signal.signal(signal.SIGALRM, before)
-            if timer[0]:
-                signal.setitimer(signal.ITIMER_REAL, *timer)
             if collected:
                 gc.enable()
             self._text = None
@@ -198,16 +201,16 @@ class Guard:
                 process.close()
             self._apart.clear()
 
-    def apart(self, allowance: Allowance, trial: Trial, about: Any, text: str) -> Sequence[int]:
-        """Return what *trial* tells about *text*, see ``Patience.apart``."""
+    def apart(self, allowance: Allowance, trial: Trial, about: Any, text: str) -> Sequence[int] | None:
+        """Return what *trial* tells about *text*, see ``Patience.apart``; None when there is no time left for it."""
         before = self._slow.get(text, 0.0)
         seconds = min(PATIENT, ALTOGETHER - before)
         if seconds < _TICK:
-            return ()
+            return None
         try:
             process = self._apart.get(trial) or self._apart.setdefault(trial, Apart(trial))
         except OSError:
-            return ()
+            return None
         told = process.ask(about, seconds)
         spent = seconds if told.seconds is None else told.seconds
         if told.seconds is None:
@@ -220,17 +223,13 @@ class Guard:
     def _allowance(self, kind: str, name: str) -> Allowance:
         return self._allowances.setdefault((kind, name), Allowance(self, self._clock))
 
-    def _set(self, interval: float) -> None:
-        self._interval = interval
-        signal.setitimer(signal.ITIMER_REAL, interval, interval)
-
-    def _tick(self, *_: object) -> None:
+    def _tick(self) -> None:
         now = self._cpu()
         since, self._last = now - self._last, now
         allowance = next((each for each in self._allowances.values() if each.text is not None), None)
         text = None if allowance is None else allowance.text
         # The tick itself may be late: as long as a step of a search cannot be interrupted, nobody learns of it.
-        late = since > 3 * self._interval
+        late = since > 3 * self._ticks.interval
         if allowance is None or text is None or (text is not self._text and not late):
             self._text = text
             if text is not None:
@@ -242,8 +241,8 @@ class Guard:
         self._remember(text, spent)
         allowance.charge(since)
         impatient = allowance.impatient()
-        if impatient and self._interval == _TICK:
-            self._set(_FINE_TICK)
+        if impatient and self._ticks.interval == _TICK:
+            self._ticks.every(_FINE_TICK)
         if impatient and since > 10 * IMPATIENT:
             allowance.too_long(len(text))
         if spent - self._before >= (IMPATIENT if impatient else PATIENT) or spent >= ALTOGETHER:
