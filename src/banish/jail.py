@@ -26,6 +26,7 @@ from banish.lines.clock import Clock
 from banish.lines.reader import LineSettings
 from banish.matching.filter import Filter, FilterSettings, Sighting
 from banish.model import Decision, Event, Failure, Ignored, Line, Match, Notice, Question
+from banish.patience import ENDLESS, Patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +50,18 @@ class Jail:
         history: Callable[[str], History] = lambda id_: CLEAN,
         history_everywhere: Callable[[str], History] = lambda id_: CLEAN,
         random: Callable[[], float] = lambda: 0.0,
+        *,
         crowd: Crowd | None = None,
+        patience: Patience = ENDLESS,
     ) -> None:
         """*history* says what this jail remembers of an id, *history_everywhere* what all jails do; *random*: from 0 up to 1.
 
-        *crowd* bounds what this jail remembers together with other jails; without it, alone.
+        *crowd* bounds what this jail remembers together with other jails; without it, alone. *patience*: how long expressions may take.
         """
         self.settings = settings
         self.name = settings.name
         self.ignore = IgnoreRules(settings.ignore)
-        self._filter = Filter(settings.filter)
+        self._filter = Filter(settings.filter, patience)
         # A log that has no dates by configuration is not warned about.
         self._clock = Clock(settings.name, settings.window.findtime, dated="{NONE}" not in settings.lines.datepattern)
         self._window = Window(settings.name, settings.window, crowd)

@@ -78,10 +78,10 @@ class Episode(NamedTuple):
         return replace(self.variant.filter, usedns=self.usedns)  # type: ignore[arg-type]
 
 
-def variants(work: Path) -> list[Variant]:
-    """Return every filter of the installed tree in every mode that it has; *work* is an empty directory to write to."""
+def variants(work: Path, tree: Path = STOCK) -> list[Variant]:
+    """Return every filter of *tree* in every mode that it has; *work* is an empty directory to write to."""
     user, packaged = work / "user", work / "packaged"
-    shutil.copytree(STOCK, user, ignore=shutil.ignore_patterns("jail.*"))
+    shutil.copytree(tree, user, ignore=shutil.ignore_patterns("jail.*"))
     packaged.mkdir()
     jails = ["[DEFAULT]\nbackend = auto\n"]
     for path in sorted((user / "filter.d").glob("*.conf")):

@@ -8,6 +8,9 @@ Winning has an effect, as it has in fail2ban: the last winner is tried before al
 the same place as last time between the same characters, or is tied to the line's begin. So a log that has shown itself to write
 month-day-year is not read as day-month-year on the first twelve days of a month.
 
+The search may be broken off at any point by an exception (see ``patience``): what is remembered is changed only when it is over,
+and the last winner last of all.
+
 A detector belongs to one source. It also remembers what date texts mean, for as long as that holds (see ``timestamps``); the
 lines of one second cost one conversion.
 """
@@ -15,16 +18,21 @@ lines of one second cost one conversion.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
 from banish.lines import timestamps, zones
 from banish.lines.datepattern import Template, compile_patterns, places
+from banish.patience import LONG, GivenUp, Patience
 
 _REMEMBERED = 256  # all are forgotten when there are more, since logs go forward
 _Key = str | tuple[str | None, ...]
 _CLOCK = re.compile("[0-9]:[0-9]{1,2}:[0-9]")
+_STEP = 4096
+_OVERLAP = 256
+"""Characters that no default format exceeds, with all that it looks at before and behind."""
+_Place = tuple[int, int, str, str]
 
 
 class Found(NamedTuple):
@@ -69,9 +77,14 @@ class DateDetector:
         self._anchored_templates = [template for template in self.templates if template.anchored]
         self._won: dict[Template, int] = {}
         self._last: Template | None = None
-        self._place: tuple[int, int, str, str] = (0, 0, "", "")
+        self._place: _Place = (0, 0, "", "")
         self._memory = _Memory()
         self._memories: dict[Template, _Memory] = {}
+
+    @property
+    def calm(self) -> bool:
+        """True when no line can take long: all templates are default formats, and how much they look at is bounded."""
+        return all(template.known for template in self.templates)
 
     def find(self, text: str, now: float) -> Found | None:
         """Return the date in *text*; None when there is none. *now* (Unix seconds) completes dates without year or day."""
@@ -82,7 +95,44 @@ class DateDetector:
             template, match = self._search(text)
             if template is None or match is None:
                 return None
+            self._won_by(template, match)
+        return self._found(template, match, now)
+
+    def find_apart(self, text: str, now: float, patience: Patience) -> Found | None:
+        """Do the same for a long *text*: the search is somebody else's. Raises GivenUp when that takes too long."""
+        order = tuple(map(self.templates.index, self._anchored_templates))
+        last = -1 if self._last is None else self.templates.index(self._last)
+        told = patience.apart(self._trial, (text, last, self._place, order), text)
+        if len(told) < 3:
+            raise GivenUp
+        index, start, searched = told
+        if index < 0:
+            return None
+        template = self.templates[index]
+        match = template.regex.match(text, start)
+        if match is None:
+            return None
+        if searched:
+            self._won_by(template, match)
+        return self._found(template, match, now)
+
+    def _trial(self, about: tuple[str, int, _Place, tuple[int, ...]], tell: Callable[[int], None]) -> None:
+        text, last, self._place, order = about
+        self._anchored_templates = [self.templates[index] for index in order]
+        self._last = template = None if last < 0 else self.templates[last]
+        match = None
+        if template is not None:
+            match = template.regex.match(text) if template.anchored else self._in_same_place(template, text)
+        searched = match is None
+        if searched:
+            template, match = self._search(text)
+        tell(-1 if template is None or match is None else self.templates.index(template))
+        tell(0 if match is None else match.start())
+        tell(searched)
+
+    def _found(self, template: Template, match: re.Match[str], now: float) -> Found:
         start, end = match.span(1)
+        text = match.string
         if start < 0:  # the pattern's group is optional and took no part: nothing to cut
             start = end = match.start()
         elif start == end:  # ``()`` says that such a line has no date of its own, whatever else looks like one
@@ -113,14 +163,17 @@ class DateDetector:
         winner, best = self._anchored(text, has_clock=has_clock)
         if best is None:
             winner, best = self._leftmost(text, has_clock=has_clock)
-        if winner is not None and best is not None:
-            self._last, self._place = winner, _place(best)
-            if winner.anchored:
-                self._won[winner] = self._won.get(winner, 0) + 1
-                anchored = (template for template in self.templates if template.anchored)
-                self._anchored_templates = sorted(anchored, key=lambda template: -self._won.get(template, 0))
-            self._memory = self._memories.setdefault(winner, _Memory())
         return winner, best
+
+    def _won_by(self, winner: Template, best: re.Match[str]) -> None:
+        self._last = None
+        if winner.anchored:
+            self._won[winner] = self._won.get(winner, 0) + 1
+            anchored = (template for template in self.templates if template.anchored)
+            self._anchored_templates = sorted(anchored, key=lambda template: -self._won.get(template, 0))
+        self._memory = self._memories.setdefault(winner, _Memory())
+        self._place = _place(best)
+        self._last = winner
 
     def _anchored(self, text: str, *, has_clock: bool) -> tuple[Template | None, re.Match[str] | None]:
         for template in self._anchored_templates:
@@ -133,7 +186,7 @@ class DateDetector:
         gate = self._gates.get(has_clock)
         if gate is None:
             return self._leftmost_of_all(text)
-        place = gate.search(text)
+        place = _next_place(gate, text, 0)
         while place is not None:
             winner, best = None, None
             for template in self._floating:
@@ -141,7 +194,7 @@ class DateDetector:
                     winner, best = template, match
             if best is not None:
                 return winner, best
-            place = gate.search(text, place.start() + 1)
+            place = _next_place(gate, text, place.start() + 1)
         return None, None
 
     def _leftmost_of_all(self, text: str) -> tuple[Template | None, re.Match[str] | None]:
@@ -165,6 +218,16 @@ class DateDetector:
             minute = timestamps.read(match.groupdict(), now, self._zone, second)
             self._memory.keep(self._memory.minutes, parts, minute)
         return minute if minute.at is None else timestamps.Reading(minute.at + second, minute.since, minute.until)
+
+
+def _next_place(gate: re.Pattern[str], text: str, start: int) -> re.Match[str] | None:
+    """Search *text* from *start* on; a long one in steps, between which it can be interrupted."""
+    while len(text) - start > LONG:
+        place = gate.search(text, start, start + _STEP + _OVERLAP)
+        if place is not None and place.start() < start + _STEP:
+            return place
+        start += _STEP
+    return gate.search(text, start)
 
 
 def _seconds(match: re.Match[str]) -> int:

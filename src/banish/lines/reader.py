@@ -1,4 +1,8 @@
-"""Turns a batch of bytes into dated lines."""
+"""Turns a batch of bytes into dated lines.
+
+A line in which looking for a date takes too long (see ``patience``) is given up: an empty line takes its place, which no filter
+finds anything in. To judge it without its date would be to judge another line than was written.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from datetime import tzinfo
 from banish.lines.decoding import Decoder
 from banish.lines.detector import DateDetector, Found
 from banish.model import Line
+from banish.patience import ENDLESS, LONG, GivenUp, Patience, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +34,11 @@ class LineReader:
     that cannot be used.
     """
 
-    def __init__(self, settings: LineSettings, zone: tzinfo | None = None) -> None:
+    def __init__(self, settings: LineSettings, zone: tzinfo | None = None, patience: Patience = ENDLESS) -> None:
         self._decoder = Decoder(settings.encoding)
         self.detector = DateDetector(settings.datepattern, zone, settings.timezone)
+        self._patience = patience
+        self._calm = self.detector.calm
 
     @property
     def undecodable(self) -> int:
@@ -45,8 +52,11 @@ class LineReader:
 
     def read(self, data: bytes, now: float) -> list[Line]:
         """Return the lines of *data* in order, empty ones too; *now* (Unix seconds) completes dates without year or day."""
-        find = self.detector.find
-        return [_dated(text, find(text, now)) for text in self._decoder.lines(data)]
+        texts = self._decoder.lines(data)
+        if self._calm and len(max(texts, key=len, default="")) <= LONG:
+            find = self.detector.find
+            return [_dated(text, find(text, now)) for text in texts]
+        return [self.line(text, now) for text in texts]
 
     def texts(self, data: bytes) -> list[str]:
         """Return the lines of *data* decoded but not yet dated: for `line`, for who leaves some of them out."""
@@ -54,7 +64,27 @@ class LineReader:
 
     def line(self, text: str, now: float) -> Line:
         """Return *text*, which is decoded already, as a line."""
-        return _dated(text, self.detector.find(text, now))
+        try:
+            return _dated(text, self.date(text, now))
+        except GivenUp:
+            return Line("", "", None)
+
+    def date(self, text: str, now: float) -> Found | None:
+        """Return the date in *text*, None when there is none. Raises GivenUp."""
+        if self._calm and len(text) <= LONG:
+            return self.detector.find(text, now)
+        patience = self._patience
+        try:
+            if not self._calm and len(text) > patience.limit:
+                return self.detector.find_apart(text, now, patience)
+            patience.text = text
+            return self.detector.find(text, now)
+        except GivenUp:
+            patience.text = None
+            patience.gave_up(text, Place("datepattern"))
+            raise
+        finally:
+            patience.text = None
 
 
 def _dated(text: str, found: Found | None) -> Line:
