@@ -73,6 +73,11 @@ class DateDetector:
         self._memory = _Memory()
         self._memories: dict[Template, _Memory] = {}
 
+    @property
+    def locked(self) -> Template | None:
+        """The template that won last, and is tried before all others; None before there was a date."""
+        return self._last
+
     def find(self, text: str, now: float) -> Found | None:
         """Return the date in *text*; None when there is none. *now* (Unix seconds) completes dates without year or day."""
         template, match = self._last, None

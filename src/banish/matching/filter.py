@@ -18,6 +18,7 @@ every line, those of the other expressions do not, and step 4 sees the matched l
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -83,6 +84,7 @@ class Filter:
             (self.prefregex,) = self._compiled("prefregex", (settings.prefregex,))
         self.failregex = self._compiled("failregex", settings.failregex)
         self.ignoreregex = self._compiled("ignoreregex", settings.ignoreregex)
+        self._all = range(len(self.failregex))
         self._captures = tuple(capture_of(pattern) for pattern in self.failregex)
         self._prefix = _Prefix(self.prefregex) if self.prefregex else None
         self._ignores_first = 0 < len(self.ignoreregex) < len(self.failregex) - 2
@@ -111,10 +113,11 @@ class Filter:
         found = self.find(line)
         return found if isinstance(found, Verdict) else self.conclude(found, at, now)
 
-    def find(self, line: Line) -> Sighting | Verdict:
+    def find(self, line: Line, suspected: Iterable[int] | None = None) -> Sighting | Verdict:
         """Return what the expressions find in *line* (steps 1 to 5), or the verdict where there is nothing to go on with.
 
-        Without maxlines this depends on nothing but the line.
+        Without maxlines this depends on nothing but the line. With *suspected* only these failregex are tried: give them, in
+        order, where it is known that no other can be found.
         """
         text = line.message + "\n" if self._window is None else self._window.add(line)
         if self._ignores_first and self._ignored(text):
@@ -129,8 +132,8 @@ class Filter:
             if content is not None:
                 text, span = content
                 text += "\n"
-        for index, pattern in enumerate(self.failregex):
-            found = pattern.search(text)
+        for index in self._all if suspected is None else suspected:
+            found = self.failregex[index].search(text)
             if found is not None:
                 lines: tuple[str, ...] = (line.text,)
                 if self._window is not None:
