@@ -29,7 +29,7 @@ _PID = re.compile(r"(?<=^sshd\[)\d+(?=\])")
 _ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
 _PORT = re.compile(r"(?<= port )\d+")
 
-_BENIGN = (
+BENIGN = (
     "CRON[{pid}]: pam_unix(cron:session): session opened for user root(uid=0) by (uid=0)",
     "CRON[{pid}]: (root) CMD (command -v debian-sa1 > /dev/null && debian-sa1 1 1)",
     "CRON[{pid}]: pam_unix(cron:session): session closed for user root",
@@ -111,7 +111,7 @@ def _attack(messages: Sequence[str], dice: random.Random) -> Iterator[str]:
 
 def _benign(dice: random.Random) -> Iterator[str]:
     while True:
-        yield dice.choice(_BENIGN).format(
+        yield dice.choice(BENIGN).format(
             pid=dice.randrange(3_000_000, 4_000_000),
             number=dice.randrange(10_000, 10_000_000),
             port=dice.randrange(1024, 65536),

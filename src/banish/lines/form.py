@@ -33,7 +33,7 @@ def learn(template: Template, text: str) -> Form | None:
     if match is None or not (known.at_begin and known.regular):
         return None
     begin = text[: match.end() + 1]
-    if len(begin) == match.end() or not begin.isascii() or "\n" in begin:
+    if len(begin) == match.end() or not (begin.isascii() and begin.isprintable()):
         return None
     places: list[frozenset[bytes]] = []
     place = 0

@@ -46,9 +46,10 @@ class Share(Stretch):
         self.reader = stretch.reader
         self.now = stretch.now
         self._whole = stretch.data
-        self._spans = spans
+        self.spans = spans
+        """Where each of the lines, with its newline, stands in the data of the stretch."""
 
     @cached_property
     def data(self) -> bytes:  # type: ignore[override]
         """The bytes of the lines."""
-        return b"".join([self._whole[start:end] for start, end in self._spans])
+        return b"".join([self._whole[start:end] for start, end in self.spans])

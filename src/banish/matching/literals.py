@@ -5,8 +5,8 @@ A *factor* is a set of literals, one of which is in every text that the expressi
 
 The text that an expression sees is the line with the date cut out, so a literal of the expression may stand in the line in two
 parts, with the date between. A `Cut` says between which characters that can be; a literal is only as long as no cut can part it.
-Line ends are no part of a literal, since the last one is added later, and neither are characters beyond ASCII, since what bytes
-they are depends on the encoding.
+Line ends are no part of a literal, since the last one is added later, nor are characters beyond ASCII, since what bytes they are
+depends on the encoding, nor NUL, which ends texts for some who look for them.
 
 Case: ``re`` takes ``ſ`` for an ``s``, the Kelvin sign for a ``k``, and both Turkish ones for an ``i``. A literal that ignores case
 means ASCII letters only, so each of these characters stands beside it in the factor, as a literal of its own.
@@ -184,7 +184,7 @@ class _Walk:
         """Yield what is left whole of *text*, wherever a date was cut out."""
         begin = 0
         for place, here in enumerate(text):
-            if here == "\n" or not here.isascii():
+            if here in "\n\0" or not here.isascii():
                 yield text[begin:place]
                 begin = place + 1
             elif begin < place and self._parts(text[place - 1], here):

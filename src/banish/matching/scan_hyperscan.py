@@ -60,7 +60,7 @@ class _HyperscanStrays:
         self._database.compile(expressions=[b"^(?:" + b"|".join(wrong) + b")"], ids=[0], elements=1, flags=[flags])
 
     def __call__(self, data: bytes) -> list[int]:
-        if not data.endswith(b"\n"):
+        if data and not data.endswith(b"\n"):
             data += b"\n"
         starts: dict[int, None] = {}
 

@@ -44,17 +44,18 @@ class _PlainStrays:
         self._run = re.compile(b"(?:" + begin + b".*+\n)*+")
 
     def __call__(self, data: bytes) -> list[int]:
-        if not data.endswith(b"\n"):
+        if data and not data.endswith(b"\n"):
             data += b"\n"
         starts: list[int] = []
         place, size, run = 0, len(data), self._run
-        while True:
+        while place < size:
             match = run.match(data, place)
-            place = match.end() if match is not None else place  # it matches always, if only nothing
-            if place >= size:
-                return starts
-            starts.append(place)
-            place = data.find(b"\n", place) + 1
+            if match is not None and match.end() > place:
+                place = match.end()
+            else:
+                starts.append(place)
+                place = data.find(b"\n", place) + 1
+        return starts
 
 
 def _begin(texts: Iterable[bytes]) -> bytes:

@@ -23,7 +23,7 @@ Places = Sequence[frozenset[bytes]]
 
 
 class Scanner(Protocol):
-    """Finds *literals* in whole lines, and lines that do not begin as others do. No literal is empty or holds a newline."""
+    """Finds *literals* in whole lines, and lines that do not begin as others do. No literal is empty or holds a newline or NUL."""
 
     def __init__(self, literals: Sequence[Literal]) -> None: ...
 
@@ -36,7 +36,7 @@ class Scanner(Protocol):
 
     @staticmethod
     def strays(places: Places) -> Strays:
-        """Return what finds the lines that do not begin with *places* (at least one)."""
+        """Return what finds the lines that do not begin with *places* (at least one, of printable ASCII)."""
         ...
 
 
