@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -221,3 +221,45 @@ def test_a_second_text_is_asked_for_where_the_first_is_common() -> None:
     house.shown(lines * 2000)
     assert house.shown(lines) == [("Nov 30 23:58:21 b omega", TIME)]
     assert house.shown("Nov 30 23:58:21 alpha 1 192.0.2.7 omega\n")[0][1] == (0,)
+
+
+def test_a_text_with_the_date_in_its_midst_is_found() -> None:
+    house = House(FilterSettings((r"^\[\] refused <HOST>$",)), first="[Nov 30 23:58:20] up\n")
+    assert house.shown("[Nov 30 23:58:21] refused x\n") == [("[Nov 30 23:58:21] refused x", (0,))]
+    inside = House(
+        FilterSettings((r"^host\[\]refused <HOST>$",)),
+        first="host[30/Nov/2026:23:58:20 +0000]up\n",
+        lines=LineSettings(),
+    )
+    text = "host[30/Nov/2026:23:58:21 +0000]refused x"
+    assert inside.subscription.aside(inside.jails[0]) == ""
+    assert inside.shown(f"{text}\n") == [(text, (0,))]
+
+
+@pytest.mark.parametrize(
+    "letters",
+    ["REFUSED TO KILL", "refu\u017fed to kill", "refused to \u212aill", "refused to k\u0131ll", "refused to k\u0130ll"],
+)
+def test_a_text_in_other_letters_is_found_where_case_does_not_matter(letters: str) -> None:
+    filter_ = FilterSettings((r"(?i)^ refused to kill <HOST>$",))
+    house = House(filter_)
+    text = f"Nov 30 23:58:21 {letters} 192.0.2.7"
+    assert house.shown(f"{text}\n") == [(text, (0,))]
+    assert [
+        event
+        for event in house.jails[0].feed(house.reader.read(text.encode(), START), START)
+        if isinstance(event, Failure)
+    ]
+
+
+def test_a_line_that_nobody_wants_may_change_what_later_dates_mean() -> None:
+    """The eleventh of May, or the fifth of November: as the line before was written."""
+    dates = []
+    for thorough in (False, True):
+        reader = LineReader(LINES, UTC)
+        subscription = Subscription(reader, [Jail(REFUSED)], thorough=thorough)
+        for text in ("11-30-2026 23:58:20 up\n", "30-11-2026 23:58:21 x\n11-05-2026 23:58:22 refused y\n"):
+            ((_, share),) = subscription.shares(text.encode(), START)
+            last = share.lines[-1]
+        dates.append(last.at)
+    assert dates[0] == dates[1] == datetime(2026, 5, 11, 23, 58, 22, tzinfo=UTC).timestamp()
