@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import repeat
 
 from banish import addresses, durations
 from banish.addresses import Network
@@ -24,6 +25,7 @@ from banish.failures.ignore import IgnoreRules, IgnoreSettings
 from banish.failures.window import Window, WindowSettings
 from banish.lines.clock import Clock
 from banish.lines.reader import LineSettings
+from banish.lines.stretch import Stretch
 from banish.matching.filter import Filter, FilterSettings, Sighting
 from banish.model import Decision, Event, Failure, Ignored, Line, Match, Notice, Question
 from banish.patience import ENDLESS, Patience
@@ -61,7 +63,7 @@ class Jail:
         self.settings = settings
         self.name = settings.name
         self.ignore = IgnoreRules(settings.ignore)
-        self._filter = Filter(settings.filter, patience)
+        self.filter = Filter(settings.filter, patience)
         # A log that has no dates by configuration is not warned about.
         self._clock = Clock(settings.name, settings.window.findtime, dated="{NONE}" not in settings.lines.datepattern)
         self._window = Window(settings.name, settings.window, crowd)
@@ -89,12 +91,13 @@ class Jail:
     def feed(self, lines: Iterable[Line], now: float, *, live: bool = True) -> list[Event]:
         """Judge *lines*, which were read at *now*; *live* is false while catching up with what was written before."""
         events: list[Event] = []
-        for line in lines:
+        suspects = (lines.suspects if isinstance(lines, Stretch) else None) or repeat(None)
+        for line, suspected in zip(lines, suspects, strict=False):
             timing = self._clock.judge(line, now, live=live)
             events += timing.notices
-            if timing.at is None:
+            if timing.at is None or suspected == ():
                 continue
-            found = self._filter.find(timing.line(line))
+            found = self.filter.find(timing.line(line), suspected)
             if isinstance(found, Sighting):
                 self._conclude(found, line, timing.at, now, events)
         self._window.tick(now)
@@ -142,7 +145,7 @@ class Jail:
         return bantime.term(settings, history(id_), self._random)
 
     def _conclude(self, sighting: Sighting, line: Line, at: float, now: float, events: list[Event]) -> None:
-        match = self._filter.match(sighting, at)
+        match = self.filter.match(sighting, at)
         if isinstance(match, str):
             return
         if line.at is None:

@@ -165,7 +165,13 @@ def test_a_missing_log_is_read_as_soon_as_it_appears(town: Town) -> None:
         [jail] = daemon.ask("status", "later")["jails"]
         assert jail["problem"] is None
         assert jail["sources"] == [
-            {"name": "/run/lab/later/auth.log", "lines": 3, "bytes": log.stat().st_size, "lag_bytes": 0}
+            {
+                "name": "/run/lab/later/auth.log",
+                "lines": 3,
+                "bytes": log.stat().st_size,
+                "lag_bytes": 0,
+                "every_line": None,
+            }
         ]
 
 

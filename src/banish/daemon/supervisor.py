@@ -336,6 +336,11 @@ class Supervisor:
         patterns = {path.pattern for path in self.running[name].config.logpaths}
         return [row for row in self._source.status() if row.found and patterns & self._source.patterns_of(row.path)]
 
+    def every_line_of(self, source: str, name: str) -> str:
+        """Return why jail *name* is shown every line of *source* at present; empty when it is not."""
+        jail = self.running[name].jail
+        return next((each.aside(jail) for each in self._subscribers(source) if jail in each.jails), "")
+
     # Parts
 
     def _configure_log(self, settings: DaemonSettings) -> None:

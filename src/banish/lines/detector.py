@@ -86,6 +86,11 @@ class DateDetector:
         """True when no line can take long: all templates are default formats, and how much they look at is bounded."""
         return all(template.known for template in self.templates)
 
+    @property
+    def locked(self) -> Template | None:
+        """The template that won last, and is tried before all others; None before there was a date."""
+        return self._last
+
     def find(self, text: str, now: float) -> Found | None:
         """Return the date in *text*; None when there is none. *now* (Unix seconds) completes dates without year or day."""
         template, match = self._last, None

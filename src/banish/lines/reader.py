@@ -58,9 +58,27 @@ class LineReader:
             return [_dated(text, find(text, now)) for text in texts]
         return [self.line(text, now) for text in texts]
 
+    @property
+    def bytewise(self) -> bool:
+        """See ``Decoder.bytewise``: only then lines may be left out."""
+        return self._decoder.bytewise
+
+    @property
+    def encoding(self) -> str:
+        """The name of the codec."""
+        return self._decoder.encoding
+
     def texts(self, data: bytes) -> list[str]:
         """Return the lines of *data* decoded but not yet dated: for `line`, for who leaves some of them out."""
         return self._decoder.lines(data)
+
+    def text(self, data: bytes, *, first: bool) -> str:
+        """Return one line, where ``bytewise``; *first*: it is the first of its batch. `count` is to be called for the batch."""
+        return self._decoder.line(data, first=first)
+
+    def count(self, data: bytes) -> None:
+        """Count what is undecodable in *data*, lines that are read one by one or not at all."""
+        self._decoder.count(data)
 
     def line(self, text: str, now: float) -> Line:
         """Return *text*, which is decoded already, as a line."""

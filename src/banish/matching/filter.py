@@ -20,8 +20,9 @@ every line, those of the other expressions do not, and step 4 sees the matched l
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from banish.matching.groups import capture_of
@@ -95,6 +96,7 @@ class Filter:
             (self.prefregex,) = self._compiled("prefregex", (settings.prefregex,))
         self.failregex = self._compiled("failregex", settings.failregex)
         self.ignoreregex = self._compiled("ignoreregex", settings.ignoreregex)
+        self._all = range(len(self.failregex))
         self._captures = tuple(capture_of(pattern) for pattern in self.failregex)
         self._prefix = _Prefix(self.prefregex) if self.prefregex else None
         self._ignores_first = 0 < len(self.ignoreregex) < len(self.failregex) - 2
@@ -123,18 +125,20 @@ class Filter:
         found = self.find(line)
         return found if isinstance(found, Verdict) else self.conclude(found, at, now)
 
-    def find(self, line: Line) -> Sighting | Verdict:
+    def find(self, line: Line, suspected: Sequence[int] | None = None) -> Sighting | Verdict:
         """Return what the expressions find in *line* (steps 1 to 5), or the verdict where there is nothing to go on with.
 
-        Without maxlines this depends on nothing but the line, unless patience runs out.
+        Without maxlines this depends on nothing but the line, unless patience runs out. With *suspected* only these failregex are
+        tried: give them, in order, where it is known that no other can be found.
         """
+        tried = self._all if suspected is None else suspected
         text = line.message + "\n" if self._window is None else self._window.add(line)
         patience = self.patience
         try:
             if len(text) > patience.limit:
-                return self._find_apart(line, text)
+                return self._find_apart(line, text, tried)
             patience.text = text
-            return self._find(line, text, self._window, _SEARCH)
+            return self._find(line, text, tried, self._window, _SEARCH)
         except GivenUp as given_up:
             patience.text = None
             if self._window is not None:
@@ -145,7 +149,9 @@ class Filter:
         finally:
             patience.text = None
 
-    def _find(self, line: Line, text: str, window: Window | None, search: _Search) -> Sighting | Verdict:
+    def _find(
+        self, line: Line, text: str, tried: Sequence[int], window: Window | None, search: _Search
+    ) -> Sighting | Verdict:
         option, at = "ignoreregex", 0
         try:
             if self._ignores_first and self._ignored(text, search):
@@ -162,8 +168,8 @@ class Filter:
                     text, span = content
                     text += "\n"
             option = "failregex"
-            for at, pattern in enumerate(self.failregex):
-                found = search(pattern, text)
+            for at in tried:
+                found = search(self.failregex[at], text)
                 if found is not None:
                     lines: tuple[str, ...] = (line.text,)
                     if window is not None:
@@ -180,10 +186,10 @@ class Filter:
             raise
         return NONE
 
-    def _find_apart(self, line: Line, text: str) -> Sighting | Verdict:
+    def _find_apart(self, line: Line, text: str, tried: Sequence[int]) -> Sighting | Verdict:
         """Do the same for a long *text*: somebody else tells where each search finds something, so that it is found at once."""
         messages = [line.message] if self._window is None else [each.message for each in self._window.lines]
-        told = iter(self.patience.apart(self._trial, messages, text))
+        told = iter(self.patience.apart(partial(self._trial, tried), messages, text))
 
         def search(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
             start = next(told, None)
@@ -191,9 +197,9 @@ class Filter:
                 raise GivenUp
             return None if start < 0 else pattern.match(text, start)
 
-        return self._find(line, text, self._window, search)
+        return self._find(line, text, tried, self._window, search)
 
-    def _trial(self, messages: list[str], tell: Callable[[int], None]) -> None:
+    def _trial(self, tried: Sequence[int], messages: list[str], tell: Callable[[int], None]) -> None:
         lines = [Line(message, message, None) for message in messages]
         window = None if self._window is None else Window(self.settings.maxlines, lines)
 
@@ -202,7 +208,7 @@ class Filter:
             tell(-1 if found is None else found.start())
             return found
 
-        self._find(lines[-1], "".join(f"{message}\n" for message in messages), window, search)
+        self._find(lines[-1], "".join(f"{message}\n" for message in messages), tried, window, search)
 
     def conclude(self, sighting: Sighting, at: float, now: float | None = None) -> Verdict:
         """Return the verdict on a line in which *sighting* was found (steps 6 and 7); *at* and *now* as for ``judge``."""
