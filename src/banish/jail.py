@@ -25,6 +25,7 @@ from banish.lines.clock import Clock
 from banish.lines.reader import LineSettings
 from banish.matching.filter import Filter, FilterSettings, Sighting
 from banish.model import Decision, Event, Failure, Ignored, Line, Match, Notice, Question
+from banish.sightings import Sightings
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Jail:
         self._filter = Filter(settings.filter)
         # A log that has no dates by configuration is not warned about.
         self._clock = Clock(settings.name, settings.window.findtime, dated="{NONE}" not in settings.lines.datepattern)
+        self._sightings = Sightings(self._filter, self._clock)
         self._window = Window(settings.name, settings.window)
         self._history = history
         self._history_everywhere = history_everywhere
@@ -79,14 +81,8 @@ class Jail:
     def feed(self, lines: Iterable[Line], now: float, *, live: bool = True) -> list[Event]:
         """Judge *lines*, which were read at *now*; *live* is false while catching up with what was written before."""
         events: list[Event] = []
-        for line in lines:
-            timing = self._clock.judge(line, now, live=live)
-            events += timing.notices
-            if timing.at is None:
-                continue
-            found = self._filter.find(timing.line(line))
-            if isinstance(found, Sighting):
-                self._conclude(found, line, timing.at, now, events)
+        for sighting, undated, at in self._sightings.of(lines, now, events, live=live):
+            self._conclude(sighting, undated, at, now, events)
         self._window.tick(now)
         return events
 
@@ -128,9 +124,10 @@ class Jail:
         history = self._history_everywhere if settings.overalljails else self._history
         return bantime.term(settings, history(id_), self._random)
 
-    def _conclude(self, sighting: Sighting, line: Line, at: float, now: float, events: list[Event]) -> None:
+    def _conclude(self, sighting: Sighting, undated: Line | None, at: float, now: float, events: list[Event]) -> None:
         for match in self._filter.conclude(sighting, at).matches:
-            events += self._clock.unknown_date(line, now)
+            if undated is not None:
+                events += self._clock.unknown_date(undated, now)
             if match.name is not None:
                 events.append(Question("name", self.name, match.name, match))
             else:

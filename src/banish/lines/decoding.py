@@ -20,6 +20,7 @@ from banish.errors import ConfigError, Problem
 _BYTE_ORDER_MARK = "\ufeff"
 _REPLACEMENT = "\ufffd"
 _NO_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"})
+_ASCII = frozenset({"utf-8", "ascii", "koi8-r", "koi8-u"})
 _PROBE = b"\xff\xfe\x00probe\n"
 
 
@@ -29,6 +30,8 @@ class Decoder:
     def __init__(self, encoding: str = "auto") -> None:
         self.encoding = _codec(encoding)
         self._wide = _Wide(self.encoding) if self.encoding.startswith(("utf-16", "utf-32")) else None
+        self.ascii = self.encoding in _ASCII or self.encoding.startswith(("iso8859-", "cp125"))
+        """Whether bytes below 128 are ASCII wherever they stand; False when that is not known."""
         self.undecodable = 0
         """How many lines held bytes that could not be decoded, so far."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import tzinfo
 
@@ -39,14 +40,23 @@ class LineReader:
         return self._decoder.undecodable
 
     @property
+    def ascii(self) -> bool:
+        """Whether bytes below 128 are ASCII wherever they stand, in the source's encoding."""
+        return self._decoder.ascii
+
+    @property
     def dated(self) -> bool:
         """False when the lines have no dates by configuration (``datepattern = {NONE}``)."""
         return bool(self.detector.templates)
 
     def read(self, data: bytes, now: float) -> list[Line]:
         """Return the lines of *data* in order, empty ones too; *now* (Unix seconds) completes dates without year or day."""
+        return self.date(self._decoder.lines(data), now)
+
+    def date(self, texts: Iterable[str], now: float) -> list[Line]:
+        """Return *texts*, which are decoded already, as lines."""
         find = self.detector.find
-        return [_dated(text, find(text, now)) for text in self._decoder.lines(data)]
+        return [_dated(text, find(text, now)) for text in texts]
 
     def texts(self, data: bytes) -> list[str]:
         """Return the lines of *data* decoded but not yet dated: for `line`, for who leaves some of them out."""
