@@ -43,7 +43,7 @@ class Sightings:
         return self._plain(lines, self._filter.find, now, events, live=live)
 
     def _program(self, stretch: Stretch, template: Template | None) -> Program | None:
-        if template is None or not template.whole or not stretch.reader.ascii:
+        if template is None or not template.whole or not stretch.reader.ascii or not stretch.data.endswith(b"\n"):
             return None
         found = program(self._filter, template.regex)
         return found if isinstance(found, Program) else None
@@ -79,7 +79,9 @@ class Sightings:
                         last = ""
                         line = stretch.line(index - 1)
                         if line is None:
-                            yield from self._plain(stretch.lines[index - 1 :], self._filter.find, now, events, live=live)
+                            yield from self._plain(
+                                stretch.lines[index - 1 :], self._filter.find, now, events, live=live
+                            )
                             return
                         find = self.too_hard if row[0] == HARD else self._filter.find
                         yield from self._plain((line,), find, now, events, live=live)

@@ -20,7 +20,7 @@ can be empty (but ``x*`` and ``x?``), MULTILINE, and characters outside ASCII.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from re import _compiler, _parser  # type: ignore[attr-defined]  # the only door to the tree; no stubs
 from re import _constants as sre  # type: ignore[attr-defined]
@@ -47,10 +47,8 @@ class Expression(NamedTuple):
     text: str
     groups: int
     """How many groups it has."""
-    slots: dict[str, int]
-    """The numbers of the named groups that are captured."""
-    constants: dict[str, str]
-    """What the other named groups capture: they take part in every match, and it is always the same text."""
+    captures: dict[str, int | str]
+    """The named groups in their order: the number of each, or what it captures if it always takes part, with the same text."""
     taking_part: frozenset[frozenset[int]]
     """Every combination of groups (by number) that may take part in a match."""
 
@@ -68,14 +66,14 @@ class Reach(NamedTuple):
 class Translator:
     """Translates one compiled *pattern*; its groups are numbered from *first*.
 
-    *bare*: the subject is a whole line without its newline. *without* is a named group that is not captured.
+    *bare*: the subject is a whole line without its newline. *names* are the named groups to capture.
     *marked* is a group in which another one stands first, which takes part if anything precedes it in the line.
 
     Raises Unsure, as all its methods do.
     """
 
     def __init__(
-        self, pattern: re.Pattern[str], first: int, *, bare: bool = False, without: str = "", marked: int = 0
+        self, pattern: re.Pattern[str], first: int, names: Iterable[str], *, bare: bool = False, marked: int = 0
     ) -> None:
         try:
             self.tree = _parser.parse(pattern.pattern, pattern.flags)
@@ -86,8 +84,8 @@ class Translator:
             raise Unsure("MULTILINE")
         self._bare = bare
         self._marked = marked
-        self._names = {number: name for name, number in pattern.groupindex.items() if name != without}
-        self.constants: dict[str, str] = {}
+        self._names = {pattern.groupindex[name]: name for name in names}
+        self.constants: dict[int, str] = {}
         self._number(first)
 
     def _number(self, first: int) -> None:
@@ -98,8 +96,8 @@ class Translator:
         for group, nodes, flags in _groups(self.tree, self.flags):
             name = self._names.get(group)
             text = _constant(nodes, flags) if name is not None and group in always and group not in referred else None
-            if name is not None and text is not None:
-                self.constants[name] = text
+            if text is not None:
+                self.constants[group] = text
             elif name is not None or group in referred or group == self._marked:
                 self.slots[group] = number
                 number += 2 if group == self._marked else 1
@@ -122,11 +120,11 @@ class Translator:
     def expression(self, text: str) -> Expression:
         """Return *text*, a translation of all of *pattern*, with what is known of its groups."""
         combinations = _combinations(self.tree, frozenset(self.slots))
+        known = self.slots | self.constants
         return Expression(
             text,
             self.groups,
-            {self._names[group]: slot for group, slot in self.slots.items() if group in self._names},
-            self.constants,
+            {name: known[group] for group, name in sorted(self._names.items())},
             frozenset(frozenset(self.slots[group] for group in each) for each in combinations),
         )
 
@@ -146,9 +144,10 @@ class Translator:
         if op is sre.BRANCH:
             return f"(?:{'|'.join(self.sequence(branch, flags, at) for branch in arg[1])})"
         if op is sre.SUBPATTERN:
-            return self._group(*arg, flags, at)
+            group, added, removed, nodes = arg
+            return self._group(group, nodes, _within(flags, added, removed), at)
         if op in _REPEATS:
-            return self._repeat(op, *arg, flags, at)
+            return self._repeat(op, arg, flags, at)
         if op in (sre.ASSERT, sre.ASSERT_NOT):
             return self._look(op is sre.ASSERT, arg[0] < 0, arg[1], flags, at)
         if op is sre.ATOMIC_GROUP:
@@ -165,16 +164,16 @@ class Translator:
             return "(?!)"
         raise Unsure(f"{op} is not known")
 
-    def _group(self, group: int | None, added: int, removed: int, nodes: Any, flags: int, at: Reach) -> str:
-        body = self.sequence(nodes, _within(flags, added, removed), at)
+    def _group(self, group: int | None, nodes: Any, flags: int, at: Reach) -> str:
+        body = self.sequence(nodes, flags, at)
         if group is None or group not in self.slots:
             return f"(?:{body})"
         if group == self._marked:
             return f"((?>(?<!{_hex(END)})()|){body})"
         return f"({body})"
 
-    def _repeat(self, op: Any, least: int, most: int, nodes: Any, flags: int, at: Reach) -> str:
-        least, most = int(least), int(most)
+    def _repeat(self, op: Any, arg: Any, flags: int, at: Reach) -> str:
+        least, most, nodes = int(arg[0]), int(arg[1]), arg[2]
         if most > 1:
             self._without_groups(nodes, "a repeat")
         if least > _LONGEST or _LONGEST < most < MANY:
@@ -217,13 +216,13 @@ class Translator:
         raise Unsure(f"{where} is not known")
 
     def _without_groups(self, nodes: Any, where: str) -> None:
-        if any(group in self.slots or self._names.get(group) in self.constants for group, _, _ in _groups(nodes, 0)):
+        if any(group in self.slots or group in self.constants for group, _, _ in _groups(nodes, 0)):
             raise Unsure(f"a group inside {where}")
 
 
 def translate(pattern: re.Pattern[str], first: int) -> Expression:
     """Return what finds *pattern* as ``re.search`` does; its groups are numbered from *first*. Raises Unsure."""
-    return Translator(pattern, first).search()
+    return Translator(pattern, first, pattern.groupindex).search()
 
 
 def parsed(nodes: list[Any], like: Any) -> Any:
@@ -282,9 +281,7 @@ def _combinations(nodes: Any, groups: frozenset[int]) -> frozenset[frozenset[int
         here = {each for alternatives in inner for each in alternatives} or {frozenset[int]()}
         if op is sre.SUBPATTERN and arg[0] in groups:
             here = {each | {arg[0]} for each in here}
-        elif op is sre.ASSERT_NOT or (op in _REPEATS and not arg[0]):
-            here.add(frozenset())
-        elif op is sre.GROUPREF_EXISTS and not arg[2]:
+        elif op is sre.ASSERT_NOT or (op in _REPEATS and not arg[0]) or (op is sre.GROUPREF_EXISTS and not arg[2]):
             here.add(frozenset())
         found = {one | other for one in found for other in here}
         if len(found) > _COMBINATIONS:
