@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from banish.lines.reader import LineReader, LineSettings
 from banish.lines.stretch import Stretch
-from banish.matching.filter import FilterSettings
-from banish.matching.fused import program as fused_program
-from banish.matching.fused.program import Program, program
+from banish.matching.filter import FilterSettings, Sighting
+from banish.matching.fused import pcre2
+from banish.matching.fused.program import Program, _program, program
 from banish.model import Line
 from tests.matching.fused.both import DATE, LOCK, NOW, Source, both, log
 
@@ -119,37 +120,38 @@ def test_encodings_in_which_ascii_is_not_ascii_are_read_line_by_line() -> None:
     assert fused.plain == 20
 
 
-def test_a_line_that_is_too_hard_is_handed_to_who_judges_such(monkeypatch: object) -> None:
+def test_a_line_that_is_too_hard_is_handed_to_who_judges_such() -> None:
     hard = FilterSettings(failregex=(r"^ (?:\w+[\s,]*)+ from <ADDR>$",))
     source = Source([hard], LineSettings(), fused=True)
     source.feed([LOCK])
     asked: list[Line] = []
 
-    def too_hard(line: Line) -> object:
+    def too_hard(line: Line) -> Sighting:
         asked.append(line)
-        return fused_program.Sighting(0, {"ip4": "192.0.2.1"}, (line.text,))
+        return Sighting(0, {"ip4": "192.0.2.1"}, (line.text,))
 
-    source.ways[0].too_hard = too_hard  # type: ignore[assignment]
+    source.ways[0].too_hard = too_hard
     data = log(*[" a b from 192.0.2.2"] * 40, f" {'a' * 40} from", *[" c from 192.0.2.3"] * 40)
     source.feed([(data, NOW, True)])
     assert [line.message for line in asked] == [f" {'a' * 40} from"]
     assert [sighting.fields["ip4"][-1] for sighting, _, _ in source.seen[0]] == ["2"] * 40 + ["1"] + ["3"] * 40
 
 
-def test_without_the_library_every_line_goes_the_plain_way(monkeypatch: object) -> None:
-    from unittest.mock import patch
-
-    with patch.object(fused_program.pcre2, "library", lambda: None):
-        fused_program._program.cache_clear()
-        plain, fused = both(FILTER, [LOCK, (log(FAILED) * 20, NOW, True)])
-    fused_program._program.cache_clear()
+def test_without_the_library_every_line_goes_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pcre2, "library", lambda: None)
+    _program.cache_clear()
+    plain, fused = both(FILTER, [LOCK, (log(FAILED) * 20, NOW, True)])
+    _program.cache_clear()
     assert fused.plain == plain.plain == 21
 
 
 PIECES = st.sampled_from(
-    [DATE, "2026-05-28 20:26:10", "2026-02-30 20:26:10", "28/05/2026 20:26:40", "[", "2026-05-28 20:26:40.5", "May 28 20:26:40", "20:26:40",
-     FAILED, FAILED, " sshd[1]: Bye from ::1", " ", "\t", "\x1c", "\x1d", "\x1e", "\x1f", "\x85", "\r", "\x00", "\x0b", "é", "\ufeff", "\u2028",
-     " sshd[1]: Connection closed by 192.0.2.7", " sshd[1]: Failed x for invalid user a\x1fN\x1f from 192.0.2.7", "x", "1", "N", "S", "\n", "\n"]
+    [DATE, "2026-05-28 20:26:10", "2026-02-30 20:26:10", "28/05/2026 20:26:40",
+     "[", "2026-05-28 20:26:40.5", "May 28 20:26:40", "20:26:40",
+     FAILED, FAILED, "x", "1", "N", "S", "\n", "\n", " sshd[1]: Bye from ::1", " ", "\t", "\x1c", "\x1d", "\x1e",
+     "\x1f", "\x85", "\r", "\x0b",
+     "é", "\x00", "\ufeff", "\u2028",
+     " sshd[1]: Connection closed by 192.0.2.7", " sshd[1]: Failed x for invalid user a\x1fN\x1f from 192.0.2.7"]
 )  # fmt: skip
 LINES = st.lists(
     st.one_of(st.tuples(st.just(DATE), PIECES, PIECES), st.tuples(PIECES, PIECES), st.tuples(PIECES)), max_size=12

@@ -253,6 +253,19 @@ def _inner(op: Any, arg: Any) -> list[Any]:
     return [arg] if op is sre.ATOMIC_GROUP else []
 
 
+def may_contain(letter: str, nodes: Any, flags: int) -> bool:
+    """Tell whether a character that *nodes* consume can be *letter*; look-arounds and references count too."""
+    return any(
+        (op in _SINGLE and letter in accepted(op, _frozen(arg), flags))
+        or op in (sre.GROUPREF, sre.GROUPREF_EXISTS)
+        or any(
+            may_contain(letter, each, _within(flags, arg[1], arg[2]) if op is sre.SUBPATTERN else flags)
+            for each in _inner(op, arg)
+        )
+        for op, arg in nodes
+    )
+
+
 def _referred(nodes: Any) -> Iterator[int]:
     for op, arg in nodes:
         if op is sre.GROUPREF:
