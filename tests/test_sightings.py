@@ -64,9 +64,10 @@ def test_a_line_without_date_counts_for_the_time_of_the_line_before() -> None:
 
 def test_what_looks_like_a_date_but_is_none_stays_in_the_text_of_a_line_that_borrows_another_date() -> None:
     within = FilterSettings(failregex=(r"^(?:2026-02-30 \S+)? sshd: bad <ADDR>$",))
-    data = log(" sshd: bad 192.0.2.1") + log(" sshd: bad 192.0.2.2", date="2026-02-30 20:26:41") + log(" x")
+    impossible = log(*[" sshd: bad 192.0.2.2"] * 2, date="2026-02-30 20:26:41")
+    data = log(" sshd: bad 192.0.2.1") + impossible + log(" x")
     _, fused = both(within, [LOCK, (data * 3, NOW, True)])
-    assert len(fused.seen[0]) == 6
+    assert len(fused.seen[0]) == 9
 
 
 def test_a_date_of_another_form_changes_what_is_expected_from_there_on() -> None:
