@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from banish import sightings, subscription
 from banish.config.jails import load
 from banish.failures.window import WindowSettings
 from banish.jail import Jail, JailSettings
@@ -33,12 +34,12 @@ def judged(
     """
     reader = LineReader(lines, UTC)
     jails = [Jail(each) for each in settings]
-    subscription = Subscription(reader, jails, scanners.load(scanner), thorough=thorough)
+    watched = Subscription(reader, jails, scanners.load(scanner), thorough=thorough)
     said: dict[str, list[Event]] = {jail.name: [] for jail in jails}
     shown = 0
     for data, now in made.batches:
-        for jail, share in subscription.shares(data, now):
-            shown += len(share.lines)
+        for jail, share in watched.shares(data, now):
+            shown += share.data.count(b"\n")
             said[jail.name] += [
                 event
                 for event in jail.feed(share, now, live=made.live)
@@ -61,7 +62,15 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> list[Variant]:
     return [*found, *(variants(tmp_path_factory.mktemp("stock")) if (STOCK / "filter.d").is_dir() else ())]
 
 
+@pytest.fixture(params=["line by line", "at once"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is shown to a jail is judged line by line, or a stretch at once wherever that can be done."""
+    monkeypatch.setattr(sightings, "WORTHWHILE", 0 if request.param == "at once" else 1 << 30)
+    monkeypatch.setattr(subscription, "_FEW", 0)
+
+
 @pytest.mark.timeout(600)
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("scanner", scanners.SCANNERS)
 def test_every_filter_says_the_same_of_what_it_is_shown(every: list[Variant], scanner: str) -> None:
     failures = shown = all_shown = 0
@@ -80,6 +89,7 @@ def test_every_filter_says_the_same_of_what_it_is_shown(every: list[Variant], sc
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("style", STYLES)
 def test_jails_that_share_a_source_say_what_they_say_alone(every: list[Variant], style: str) -> None:
     """Jails that step aside (maxlines, no literal) among others that do not."""

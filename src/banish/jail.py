@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import repeat
 
 from banish import addresses, durations
 from banish.addresses import Network
@@ -29,6 +28,7 @@ from banish.lines.stretch import Stretch
 from banish.matching.filter import Filter, FilterSettings, Sighting
 from banish.model import Decision, Event, Failure, Ignored, Line, Match, Notice, Question
 from banish.patience import ENDLESS, Patience
+from banish.sightings import Sightings
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ class Jail:
         self.filter = Filter(settings.filter, patience)
         # A log that has no dates by configuration is not warned about.
         self._clock = Clock(settings.name, settings.window.findtime, dated="{NONE}" not in settings.lines.datepattern)
+        self._sightings = Sightings(self.filter, self._clock)
         self._window = Window(settings.name, settings.window, crowd)
         self._command = settings.ignore.command
         self._increment = settings.bantime.increment
@@ -91,17 +92,14 @@ class Jail:
     def feed(self, lines: Iterable[Line], now: float, *, live: bool = True) -> list[Event]:
         """Judge *lines*, which were read at *now*; *live* is false while catching up with what was written before."""
         events: list[Event] = []
-        suspects = (lines.suspects if isinstance(lines, Stretch) else None) or repeat(None)
-        for line, suspected in zip(lines, suspects, strict=False):
-            timing = self._clock.judge(line, now, live=live)
-            events += timing.notices
-            if timing.at is None or suspected == ():
-                continue
-            found = self.filter.find(timing.line(line), suspected)
-            if isinstance(found, Sighting):
-                self._conclude(found, line, timing.at, now, events)
+        for sighting, undated, at in self._sightings.of(lines, now, events, live=live):
+            self._conclude(sighting, undated, at, now, events)
         self._window.tick(now)
         return events
+
+    def judges_at_once(self, stretch: Stretch) -> bool:
+        """Tell whether all of *stretch* costs little more than the lines in it that matter."""
+        return self._sightings.program(stretch) is not None
 
     def answer(self, question: Question, answer: Iterable[Network] | bool) -> list[Event]:
         """Go on with *question*'s match.
@@ -144,12 +142,12 @@ class Jail:
         history = self._history_everywhere if settings.overalljails else self._history
         return bantime.term(settings, history(id_), self._random)
 
-    def _conclude(self, sighting: Sighting, line: Line, at: float, now: float, events: list[Event]) -> None:
+    def _conclude(self, sighting: Sighting, undated: Line | None, at: float, now: float, events: list[Event]) -> None:
         match = self.filter.match(sighting, at)
         if isinstance(match, str):
             return
-        if line.at is None:
-            events += self._clock.unknown_date(line, now)
+        if undated is not None:
+            events += self._clock.unknown_date(undated, now)
         if match.name is not None:
             events.append(Question("name", self.name, match.name, match))
         else:

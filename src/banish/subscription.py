@@ -9,13 +9,14 @@ Most lines are no attack. They are told by the bytes they hold (``matching.prefi
 decoded nor dated nor shown to any jail. Which lines may be left out depends on the dates of the source:
 
 * Nothing is, until a date has been seen, and where another date before it could change what a date means.
-* Where lines begin with the date, as most do, those that begin otherwise are dated whatever they hold (``lines.strays``).
+* Where lines begin with the date, as most do, those that begin otherwise are dated whatever they hold (``lines.strays``). Where
+  none does, lines are read only when a jail asks for them, and a jail that most of them matter to may have them all, unsifted.
 * Where a date that is clear by itself stands elsewhere in the line, only lines that a jail may want are dated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from banish.jail import Jail
 from banish.lines.cuts import habits
@@ -23,13 +24,18 @@ from banish.lines.datepattern import Template
 from banish.lines.excerpt import Excerpt, end_of, spans
 from banish.lines.reader import LineReader
 from banish.lines.strays import Strays
-from banish.lines.stretch import Share, Stretch, Suspects
+from banish.lines.stretch import Calm, Share, Stretch, Suspects
 from banish.matching import scanners
 from banish.matching.literals import Cut
-from banish.matching.prefilter import Prefilter
+from banish.matching.prefilter import Candidate, Prefilter
 
-_Pick = tuple[int, tuple[int, ...]]
-"""Where a line begins, and which failregex it may hold."""
+_FEW = 16
+"""Lines of a jail, up to which it is not asked whether they are most of a stretch."""
+_UNSIFTED = 15
+"""How many stretches are judged whole, unsifted, once most lines were found to matter: sifting is work too."""
+
+_Pick = tuple[int, int, tuple[int, ...]]
+"""Where a line stands, with its newline, and which failregex it may hold."""
 
 
 class Subscription:
@@ -53,6 +59,7 @@ class Subscription:
         self._prefilters: dict[Template | None, Prefilter] = {}
         """By the template that finds the dates."""
         self._strays_of: dict[Template, Strays] = {}
+        self._unsifted = 0
 
     def shares(self, data: bytes, now: float) -> Iterator[tuple[Jail, Stretch]]:
         """Yield each jail with what it has to judge of *data* (whole lines read at *now*)."""
@@ -62,23 +69,71 @@ class Subscription:
             self._learn(stretch)
             yield from ((jail, stretch) for jail in self.jails)
             return
+        if self._unsifted:
+            self._unsifted -= 1
+            yield from ((jail, stretch) for jail in self.jails)
+            return
         candidates = prefilter.candidates(data)
+        picks: dict[int, list[_Pick]] = {}
+        for start, end, suspicions in candidates:
+            for number, regexes in suspicions:
+                picks.setdefault(number, []).append((start, min(end + 1, len(data)), regexes))
         strays = self._strays()
         stray = strays.offsets(data) if strays is not None else ()
+        if strays is None or stray or prefilter.aside:
+            yield from self._excerpts(stretch, prefilter, candidates, picks, strays, stray)
+        else:
+            yield from self._calm(stretch, picks)
+
+    def _calm(self, stretch: Stretch, picks: dict[int, list[_Pick]]) -> Iterator[tuple[Jail, Stretch]]:
+        """Yield the shares of a stretch whose lines all begin with a date as expected: nothing needs to be read to tell them."""
+        data = stretch.data
+        many = data.count(b"\n") // 2 if max(map(len, picks.values()), default=0) > _FEW else len(data)
+        whole = {
+            number for number, own in picks.items() if len(own) > many and self.jails[number].judges_at_once(stretch)
+        }
+        if whole and len(whole) >= len(self.jails) - 1:
+            self._unsifted = _UNSIFTED
+        if not whole:
+            self.reader.count(data)
+            stretch.counted = True
+        lines = Calm(stretch)
+        last = data.rfind(b"\n", 0, -1) + 1, len(data)
+        idle = Share(stretch, [last], [()], [lines.line(*last)])
+        for number, jail in enumerate(self.jails):
+            if number in whole:
+                yield jail, stretch
+            elif number in picks:
+                own = picks[number]
+                spans = [(start, end) for start, end, _ in own]
+                suspects: list[Suspects] = [regexes for _, _, regexes in own]
+                if spans[-1] != last:  # it tells the time to what may come after it
+                    spans.append(last)
+                    suspects.append(())
+                yield jail, Share(stretch, spans, suspects, lines)
+            else:
+                yield jail, idle
+
+    def _excerpts(  # noqa: PLR0917
+        self,
+        stretch: Stretch,
+        prefilter: Prefilter,
+        candidates: Sequence[Candidate],
+        picks: dict[int, list[_Pick]],
+        strays: Strays | None,
+        stray: Sequence[int],
+    ) -> Iterator[tuple[Jail, Stretch]]:
+        data = stretch.data
         if prefilter.aside:
             wanted = dict(spans(data))
         else:
             wanted = {each.start: each.end for each in candidates}
-            if stray:
-                wanted |= {start: end_of(data, start) for start in stray}
+            wanted |= {start: end_of(data, start) for start in stray}
         self.reader.count(data)
-        excerpt = Excerpt(data, self.reader, now, sorted(wanted.items()), frozenset(stray))
+        stretch.counted = True
+        excerpt = Excerpt(data, self.reader, stretch.now, sorted(wanted.items()), frozenset(stray))
         if strays is not None:
-            strays.learn(reversed(excerpt.lines))
-        picks: dict[int, list[_Pick]] = {}
-        for start, _, suspicions in candidates:
-            for number, regexes in suspicions:
-                picks.setdefault(number, []).append((start, regexes))
+            strays.learn(reversed(excerpt.lines), self._real(stretch.now))
         idle = _share(stretch, excerpt, ())
         for number, jail in enumerate(self.jails):
             if number in prefilter.aside:
@@ -130,6 +185,9 @@ class Subscription:
             )
         return self._prefilters[detector.locked]
 
+    def _real(self, now: float) -> Callable[[str], bool]:
+        return lambda text: self.reader.line(text, now).at is not None
+
     def _learn(self, stretch: Stretch) -> None:
         """Learn what can be learnt of the dates in *stretch*, as long as something is not known that helps to leave out lines."""
         if self._thorough or not self.reader.bytewise or not self.reader.dated:
@@ -138,7 +196,7 @@ class Subscription:
             _ = stretch.lines
         strays = self._strays()
         if strays is not None and not strays.known:
-            strays.learn(reversed(stretch.lines))
+            strays.learn(reversed(stretch.lines), self._real(stretch.now))
 
 
 def _share(stretch: Stretch, excerpt: Excerpt, picks: Sequence[_Pick]) -> Share:
@@ -152,7 +210,7 @@ def _share(stretch: Stretch, excerpt: Excerpt, picks: Sequence[_Pick]) -> Share:
             numbers.append(dated)
             suspects.append(())
 
-    for start, regexes in picks:
+    for start, _, regexes in picks:
         number = excerpt.places[start]
         if surprise is not None and number >= surprise:
             break
@@ -167,5 +225,5 @@ def _share(stretch: Stretch, excerpt: Excerpt, picks: Sequence[_Pick]) -> Share:
         numbers += range(surprise, len(lines))
         suspects += [None] * (len(lines) - surprise)
     return Share(
-        stretch, [lines[number] for number in numbers], suspects, [excerpt.spans[number] for number in numbers]
+        stretch, [excerpt.spans[number] for number in numbers], suspects, [lines[number] for number in numbers]
     )

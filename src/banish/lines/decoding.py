@@ -32,10 +32,14 @@ class Decoder:
         self.undecodable = 0
         """How many lines held bytes that could not be decoded, so far."""
 
-    def lines(self, data: bytes) -> list[str]:
-        """Return the lines in *data*, without their ends; text after the last newline is a line too."""
+    def lines(self, data: bytes, *, count: bool = True) -> list[str]:
+        """Return the lines in *data*, without their ends; text after the last newline is a line too.
+
+        Unless *count*, those that could not be decoded have been counted already.
+        """
         text = self._wide.decode(data) if self._wide is not None else data.decode(self.encoding, "replace")
-        self._count(text)
+        if count:
+            self._count(text)
         if text.startswith(_BYTE_ORDER_MARK):
             text = text[1:]
         found = text.split("\n")

@@ -78,7 +78,6 @@ class DateDetector:
         self._won: dict[Template, int] = {}
         self._last: Template | None = None
         self._place: _Place = (0, 0, "", "")
-        self._memory = _Memory()
         self._memories: dict[Template, _Memory] = {}
 
     @property
@@ -143,11 +142,32 @@ class DateDetector:
         elif start == end:  # ``()`` says that such a line has no date of its own, whatever else looks like one
             return Found(None, start, end, template)
         key = text[start:end] if template.whole else match.groups()
-        reading = self._memory.texts.get(key)
+        return Found(self._reading(template, match, key, now).at, start, end, template)
+
+    def steady(self, text: str) -> bool:
+        """Tell whether `find` would leave the detector as it is: *text* has the date that was expected, or none."""
+        last = self._last
+        if last is not None and last.anchored and last.regex.match(text) is not None:
+            return True
+        return self._search(text)[1] is None
+
+    def time(self, template: Template, date: str, text: str, now: float) -> float | None:
+        """Return what `find` says of *text*'s time when it takes *template*, which must be ``whole``; *date* is what it cuts out."""
+        reading = self._memories[template].texts.get(date)
         if reading is None or not reading.since <= now < reading.until:
-            reading = self._read(template, match, now)
-            self._memory.keep(self._memory.texts, key, reading)
-        return Found(reading.at, start, end, template)
+            match = template.regex.match(text)
+            if match is None:
+                return None
+            reading = self._reading(template, match, date, now)
+        return reading.at
+
+    def _reading(self, template: Template, match: re.Match[str], key: _Key, now: float) -> timestamps.Reading:
+        memory = self._memories[template]
+        reading = memory.texts.get(key)
+        if reading is None or not reading.since <= now < reading.until:
+            reading = self._read(memory, template, match, now)
+            memory.keep(memory.texts, key, reading)
+        return reading
 
     def _in_same_place(self, template: Template, text: str) -> re.Match[str] | None:
         """Match *template* where it matched last time, between the same characters; None when it does not fit there.
@@ -176,7 +196,7 @@ class DateDetector:
             self._won[winner] = self._won.get(winner, 0) + 1
             anchored = (template for template in self.templates if template.anchored)
             self._anchored_templates = sorted(anchored, key=lambda template: -self._won.get(template, 0))
-        self._memory = self._memories.setdefault(winner, _Memory())
+        self._memories.setdefault(winner, _Memory())
         self._place = _place(best)
         self._last = winner
 
@@ -214,14 +234,14 @@ class DateDetector:
         distance = match.start(1) - best.start(1)
         return distance < 0 or (distance == 0 and template is self._last)
 
-    def _read(self, template: Template, match: re.Match[str], now: float) -> timestamps.Reading:
+    def _read(self, memory: _Memory, template: Template, match: re.Match[str], now: float) -> timestamps.Reading:
         """Read the date in *match*, out of the memory of its minute if that is there."""
         second = _seconds(match) if template.has_seconds else 0
         parts = match.group(*template.parts) if template.parts else ""
-        minute = self._memory.minutes.get(parts)
+        minute = memory.minutes.get(parts)
         if minute is None or not minute.since <= now < minute.until:
             minute = timestamps.read(match.groupdict(), now, self._zone, second)
-            self._memory.keep(self._memory.minutes, parts, minute)
+            memory.keep(memory.minutes, parts, minute)
         return minute if minute.at is None else timestamps.Reading(minute.at + second, minute.since, minute.until)
 
 

@@ -8,7 +8,7 @@ date at the begin. It goes out of date with the month at the latest, and is lear
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from banish.lines.cuts import habits
 from banish.lines.datepattern import DAYS, Template
@@ -26,8 +26,11 @@ Form = tuple[frozenset[bytes], ...]
 """The texts that may stand at each place, one place behind the other; all texts of a place are of one length."""
 
 
-def learn(template: Template, text: str) -> Form | None:
-    """Return the form of *text*; None when *template* does not take it, or its lines cannot be told by how they begin."""
+def learn(template: Template, text: str, real: Callable[[str], bool] = lambda text: True) -> Form | None:
+    """Return the form of *text*; None when *template* does not take it, or its lines cannot be told by how they begin.
+
+    *real* tells whether a line's date is one: numbers that make February 30 are none of the form.
+    """
     match = template.regex.match(text)
     known = habits(template)
     if match is None or not (known.at_begin and known.regular):
@@ -40,7 +43,7 @@ def learn(template: Template, text: str) -> Form | None:
     for start, stop, name in sorted((*match.span(name), name) for name in match.re.groupindex if match[name]):
         if start < place:  # within another group
             continue
-        found = list(_places(match, name))
+        found = list(_places(match, name, real))
         if found:
             places += _letters(begin[place:start])
             places += found
@@ -53,7 +56,7 @@ def _letters(text: str) -> list[frozenset[bytes]]:
     return [frozenset({letter.encode()}) for letter in text]
 
 
-def _places(match: re.Match[str], name: str) -> Iterable[frozenset[bytes]]:
+def _places(match: re.Match[str], name: str, real: Callable[[str], bool]) -> Iterable[frozenset[bytes]]:
     """Return what else could stand where *match* has its group *name*; nothing when that is not known."""
     text = match[name]
     if name in ("f", "epoch", "lepoch"):
@@ -66,6 +69,6 @@ def _places(match: re.Match[str], name: str) -> Iterable[frozenset[bytes]]:
     for value in _VALUES.get(name, ()):
         if len(value) == len(text) and value not in values:
             other = match.re.match(before + value + behind)
-            if other is not None and other.span(name) == (start, stop):
+            if other is not None and other.span(name) == (start, stop) and real(other.string):
                 values.add(value)
     return [frozenset(value.encode() for value in values)] if len(values) > 1 else []

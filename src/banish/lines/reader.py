@@ -6,6 +6,7 @@ finds anything in. To judge it without its date would be to judge another line t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
@@ -52,7 +53,10 @@ class LineReader:
 
     def read(self, data: bytes, now: float) -> list[Line]:
         """Return the lines of *data* in order, empty ones too; *now* (Unix seconds) completes dates without year or day."""
-        texts = self._decoder.lines(data)
+        return self.read_texts(self._decoder.lines(data), now)
+
+    def read_texts(self, texts: Sequence[str], now: float) -> list[Line]:
+        """Return *texts*, which are decoded already, as lines."""
         if self._calm and len(max(texts, key=len, default="")) <= LONG:
             find = self.detector.find
             return [_dated(text, find(text, now)) for text in texts]
@@ -68,9 +72,12 @@ class LineReader:
         """The name of the codec."""
         return self._decoder.encoding
 
-    def texts(self, data: bytes) -> list[str]:
-        """Return the lines of *data* decoded but not yet dated: for `line`, for who leaves some of them out."""
-        return self._decoder.lines(data)
+    def texts(self, data: bytes, *, count: bool = True) -> list[str]:
+        """Return the lines of *data* decoded but not yet dated: for `line`, for who leaves some of them out.
+
+        Unless *count*, `count` has been called for them.
+        """
+        return self._decoder.lines(data, count=count)
 
     def text(self, data: bytes, *, first: bool) -> str:
         """Return one line, where ``bytewise``; *first*: it is the first of its batch. `count` is to be called for the batch."""
@@ -86,6 +93,21 @@ class LineReader:
             return _dated(text, self.date(text, now))
         except GivenUp:
             return Line("", "", None)
+
+    def steady(self, text: str) -> bool:
+        """Tell whether it is certain that reading *text* leaves the detector as it is; never when finding that out may take long."""
+        if len(text) > LONG:
+            return False
+        if self._calm:
+            return self.detector.steady(text)
+        patience = self._patience
+        try:
+            patience.text = text
+            return self.detector.steady(text)
+        except GivenUp:
+            return False
+        finally:
+            patience.text = None
 
     def date(self, text: str, now: float) -> Found | None:
         """Return the date in *text*, None when there is none. Raises GivenUp."""

@@ -41,12 +41,12 @@ class Strays:
         self._met += len(found)
         return found
 
-    def learn(self, lines: Iterable[Line]) -> None:
-        """Learn from *lines*, the last ones first, if there is need to."""
+    def learn(self, lines: Iterable[Line], real: Callable[[str], bool]) -> None:
+        """Learn from *lines*, the last ones first, if there is need to; *real* tells whether the date of a line is one."""
         if self.known and self._met < self._many:
             return
         for line in lines:
-            learnt = form.learn(self._template, line.text) if line.at is not None else None
+            learnt = form.learn(self._template, line.text, real) if line.at is not None else None
             if learnt is None:
                 continue
             if self.known:
