@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sys
 import time
-from ipaddress import IPv4Network
 from pathlib import Path
 
+from banish.addresses import network_of, show
 from banish.model import Decision
 from banish.store.database import Store
 from bench.live import wait_until
@@ -66,7 +66,7 @@ def main() -> None:
         [
             Decision(
                 "sshd",
-                str(network.network_address),
+                show(network),
                 network,
                 now - 60,
                 now + 3600 + number / 100,
@@ -75,7 +75,7 @@ def main() -> None:
                 matches=with_lines,
                 fields=fields,
             )
-            for number, network in enumerate(IPv4Network((0xC6120000 + each, 32)) for each in range(bans))
+            for number, network in enumerate(network_of((0xC6120000 + each).to_bytes(4, "big")) for each in range(bans))
         ],
         now=now,
     )

@@ -11,7 +11,8 @@ What one log line can produce thousands of times a second is a NamedTuple (cheap
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from banish.addresses import Network
@@ -21,6 +22,10 @@ Fields = Mapping[str, Any]
 
 Origin = Literal["jail", "admin", "restored", "fleet"]
 """Who took a decision: a jail's counting, a person, an earlier run's database, another host."""
+
+
+Basis = Literal["bantime", "increased", "said"]
+"""What the end of a ban goes by: the jail's ``bantime``; that, made longer because of earlier bans; or what somebody said."""
 
 
 class Position(NamedTuple):
@@ -103,6 +108,16 @@ class Failure(NamedTuple):
     """True when *retries* has reached maxretry, and a ban follows."""
 
 
+class Evidence(NamedTuple):
+    """What led to a ban: the matched lines, oldest first, and the groups of the match."""
+
+    matches: tuple[str, ...] = ()
+    fields: Fields = MappingProxyType({})
+
+
+NO_EVIDENCE = Evidence()
+
+
 class Increase(NamedTuple):
     """Why a ban lasts longer than *base* seconds: *bans* earlier ones, the last of which began at *last_at*."""
 
@@ -113,7 +128,11 @@ class Increase(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """That *id* shall be blocked for *jail* from *at* until *expires_at*: the ledger's entry, and the database's row."""
+    """That *id* shall be blocked for *jail* from *at* until *expires_at*: the ledger's entry, and the database's row.
+
+    A decision that was just taken brings its evidence along; the ledger keeps it without (``bare``), and who asks for the
+    evidence of a ban that stands finds it in the database.
+    """
 
     jail: str
     id: str
@@ -126,9 +145,19 @@ class Decision:
     """How often the id has been banned in this jail, this one included."""
     failures: int = 0
     matches: tuple[str, ...] = ()
-    fields: Fields = field(default_factory=dict)
+    fields: Fields = field(default_factory=lambda: NO_EVIDENCE.fields)
     increase: Increase | None = None
     """Set when earlier bans had a say in how long this one lasts; told once, not kept."""
+    basis: Basis = "said"
+    """What *expires_at* goes by."""
+    set_at: float | None = None
+    """When *expires_at* was decided, where that was after *at*: the ban was prolonged."""
+
+    def bare(self) -> Decision:
+        """The same without evidence, as it is kept in memory for as long as the ban stands."""
+        if self.matches or self.fields or self.increase:
+            return replace(self, matches=(), fields=NO_EVIDENCE.fields, increase=None)
+        return self
 
 
 class Change(NamedTuple):

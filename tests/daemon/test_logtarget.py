@@ -202,3 +202,28 @@ def test_severities_are_those_of_syslog(logbook: Logbook, tmp_path: Path, monkey
             logbook.say("server", level, "x")
         assert [syslog.recv(99)[:4] for _ in range(6)] == [b"<26>", b"<27>", b"<28>", b"<29>", b"<30>", b"<31>"]
     assert logging.getLogger("fail2ban").propagate is False
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "STDOUT[datetime=off]",
+        'STDOUT[format="%(levelname)s %(message)s"]',
+        'STDOUT[format="%(message)-40s %(name)s"]',
+        'STDOUT[format="%(message)s %(message)s"]',
+        'STDOUT[format="%(name)s says nothing"]',
+    ],
+)
+@pytest.mark.parametrize("texts", [[], ["[sshd] Ban"], ["[sshd] 100% %s", "two\nlines", "\0", "\udce9", "last"]])
+def test_many_lines_at_once_are_the_lines_one_by_one(
+    logbook: Logbook, target: str, texts: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    logbook.configure(target, "INFO")
+    for text in texts:
+        logbook.say("actions", "NOTICE", text)
+    one_by_one = capfd.readouterr().out
+    logbook.say_all("actions", "NOTICE", texts)
+    assert capfd.readouterr().out == one_by_one
+    assert one_by_one.count("\n") == len(texts)
+    logbook.say_all("actions", "DEBUG", texts)
+    assert capfd.readouterr().out == ""

@@ -6,7 +6,6 @@ import errno
 import math
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import ip_network
 
 import pytest
 
@@ -22,6 +21,7 @@ from banish.errors import FirewallError
 from banish.model import Change, Decision, Notice
 from tests.conftest import Nft
 from tests.enforcement.listing import elements, plain
+from tests.networks import net
 
 NOW = 1_700_000_000.0
 
@@ -84,7 +84,7 @@ class Ledger:
         return iter(self.bans.values())
 
     def ban(self, text: str, left: float = 600, jail: str = "sshd", network: Network | None = None) -> Change:
-        decision = Decision(jail, text, network or ip_network(text), NOW, NOW + left)
+        decision = Decision(jail, text, network or net(text), NOW, NOW + left)
         op: str = "prolong" if (jail, text) in self.bans else "ban"
         self.bans[jail, text] = decision
         return Change("prolong" if op == "prolong" else "ban", decision)
@@ -137,7 +137,7 @@ def test_a_batch_is_one_transaction(dispatch: Dispatch, ledger: Ledger, moody: M
     assert dispatch.apply([ledger.ban("192.0.2.1"), ledger.ban("192.0.2.2"), ledger.unban("192.0.2.1")], NOW) == []
     assert held(moody) == {"192.0.2.2/32"}
     assert dispatch.apply([ledger.ban("192.0.2.2", 6000)], NOW) == []
-    assert moody.holds(NOW) == {("sshd", ip_network("192.0.2.2")): NOW + 6000}
+    assert moody.holds(NOW) == {("sshd", net("192.0.2.2")): NOW + 6000}
     assert moody.applied == [2, 1]
 
 
@@ -373,7 +373,7 @@ def test_bans_are_looked_up_the_more_seldom_the_more_there_are(
     for second in range(60, 120):
         dispatch.tick(NOW + second)
     assert moody.searches == 12
-    network = ip_network("192.0.2.1")
+    network = net("192.0.2.1")
     for number in range(30_000):
         ledger.ban(f"number {number}", network=network)
     for second in range(120, 240):
@@ -473,5 +473,5 @@ def test_in_the_kernel_no_ban_is_lost_while_somebody_keeps_deleting_the_table(le
     dispatch.tick(now + 100)
     dispatch.tick(now + 200)
     assert dispatch.problems() == []
-    assert held(firewall) == {str(ip_network(text)) for _, text in ledger.bans}
+    assert held(firewall) == {str(net(text)) for _, text in ledger.bans}
     dispatch.stop()

@@ -14,6 +14,7 @@ import logging
 import re
 import time
 import traceback
+from collections.abc import Iterable
 
 from banish import durations
 from banish.daemon import logtarget
@@ -86,6 +87,14 @@ class Logbook:
         number = LEVELS[level]
         if self._root.isEnabledFor(number):
             logging.getLogger(f"fail2ban.{logger}").log(number, "%s", _CONTROL.sub(_escape, text))
+
+    def say_all(self, logger: str, level: str, texts: Iterable[str]) -> None:
+        """Write a line for each of *texts*, as `say` would at this moment, in one go where the target can."""
+        number = LEVELS[level]
+        if self._handler is not None and self._root.isEnabledFor(number):
+            clean = [text if text.isprintable() else _CONTROL.sub(_escape, text) for text in texts]
+            blank = logging.LogRecord(f"fail2ban.{logger}", number, "", 0, "%s", None, None)
+            self._handler.emit_all(blank, clean)
 
     def bug(self, logger: str, text: str, error: Exception) -> None:
         """Write that something of ours failed, with where it did: on one line, as everything."""

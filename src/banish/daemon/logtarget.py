@@ -23,6 +23,7 @@ import logging.handlers
 import os
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,6 +40,8 @@ RETRY = 5.0
 SAY_AGAIN = 60.0
 """Seconds between two times that the same trouble is said on stderr."""
 
+_MARK = "\0"
+_PLAIN_MESSAGE = "%(message)s"
 _LONGEST = 8192
 """Bytes of one message to syslog or the journal; rsyslog's own limit, and what fits into a datagram everywhere."""
 _PATIENCE = 0.5
@@ -133,9 +136,13 @@ class Handler(logging.Handler):
         """Open the target again, where that means something."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write *record*; what stands in the way becomes `trouble`."""
+        """Write *record*."""
+        self.put(record)
+
+    def put(self, record: logging.LogRecord, line: str | None = None) -> None:
+        """Write *line*, the text of *record* unless given; what stands in the way becomes `trouble`."""
         try:
-            self.write(record, self.format(record))
+            self.write(record, self.format(record) if line is None else line)
         except Exception as error:  # noqa: BLE001 - a log that breaks must not break what it tells of
             self._lost += 1
             if self.trouble is None:
@@ -147,6 +154,12 @@ class Handler(logging.Handler):
             self.works()
             if self._lost:
                 self._tell_lost()
+
+    def emit_all(self, blank: logging.LogRecord, texts: Sequence[str]) -> None:
+        """Write a line for each of *texts*, like *blank* in everything else."""
+        for text in texts:
+            blank.args = (text,)
+            self.put(blank)
 
     def _tell_lost(self) -> None:
         """Say in the log how much is missing; when that fails, it is said after the next line."""
@@ -193,6 +206,16 @@ class Descriptor(Handler):
             rest = rest[written:]
             self._torn = bool(rest)
 
+    def emit_all(self, blank: logging.LogRecord, texts: Sequence[str]) -> None:
+        """Write all in one go, unless the format does more with a text than put it somewhere."""
+        blank.args = (_MARK,)
+        parts = self.format(blank).split(_MARK)
+        if len(parts) != 2 or _PLAIN_MESSAGE not in (self.target.format or _PLAIN_MESSAGE):
+            super().emit_all(blank, texts)
+        elif texts:
+            before, after = parts
+            self.put(blank, before + f"{after}\n{before}".join(texts) + after)
+
 
 class File(Descriptor):
     """Writes to the file that the target names, made with its directory when there is none."""
@@ -218,10 +241,10 @@ class File(Descriptor):
         with suppress(OSError):
             os.close(former)
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def put(self, record: logging.LogRecord, line: str | None = None) -> None:
         if self._retry_at is not None and time.monotonic() >= self._retry_at:
             self.reopen()
-        super().emit(record)
+        super().put(record, line)
 
     def works(self) -> None:
         if self._retry_at is None:

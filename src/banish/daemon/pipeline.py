@@ -12,7 +12,7 @@ lines has not been saved either, so that they are judged again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from banish.daemon.logbook import Logbook
@@ -85,6 +85,7 @@ class Pipeline:
         """Enter *decisions* in the ledger and carry out what follows; return what became of each."""
         entries = []
         changes = []
+        again = []
         for decision in decisions:
             entry = self.ledger.apply(decision, now)
             entries.append(entry)
@@ -96,8 +97,8 @@ class Pipeline:
                 and (decision.origin == "admin" or now - entry.decision.at > SURELY)
             ):
                 # It should not have been able to fail again: somebody may have taken the ban out of the kernel.
-                changes.append(Change("prolong", entry.decision))
-        notices = self._carry_out(changes, now)
+                again.append(Change("prolong", entry.decision))
+        notices = self._carry_out(changes, now, again)
         for entry in entries:
             self._logbook.entry(entry, now)  # after the fact: when the log says Ban, the address is blocked
         for notice in notices:
@@ -142,10 +143,15 @@ class Pipeline:
             self._logbook.event(notice)
         return [change.decision for change in changes]
 
-    def _carry_out(self, changes: list[Change], now: float, *, pardoned: bool = False) -> list[Notice]:
-        """Bring *changes* into the firewall in one go, then into the database together with how far the sources are judged."""
-        if not changes:
+    def _carry_out(
+        self, changes: list[Change], now: float, again: Sequence[Change] = (), *, pardoned: bool = False
+    ) -> list[Notice]:
+        """Bring *changes* into the firewall in one go, then into the database together with how far the sources are judged.
+
+        *again* is what stands already, and is only to be said to the firewall once more.
+        """
+        if not (changes or again):
             return []
-        notices = self._dispatch.apply(changes, now)
+        notices = self._dispatch.apply([*changes, *again], now)
         self.save(changes, now=now, pardoned=pardoned)
         return notices

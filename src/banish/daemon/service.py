@@ -28,7 +28,8 @@ from banish.control.handler import (
 )
 from banish.decisions.bantime import Term
 from banish.errors import ConfigError, ControlError, Problem
-from banish.model import Decision
+from banish.jail import Jail
+from banish.model import Basis, Decision
 
 if TYPE_CHECKING:
     from banish.daemon.supervisor import Supervisor
@@ -95,9 +96,7 @@ class Service:
             if rule is not None:
                 rows[place] = _row(shown, jail, "refused", f"ignored by {rule}")
             else:
-                term = running.jail.term(shown) if seconds is None else Term(seconds)
-                end, why = now + term.seconds, reason or "by hand"
-                decisions[place] = Decision(jail, shown, network, now, end, "admin", why, increase=term.increase)
+                decisions[place] = _by_hand(running.jail, shown, network, now, seconds, reason)
         entries = self._daemon.pipeline.decide(decisions.values(), now)
         trouble = self._daemon.not_in_force()
         for place, (outcome, standing, _) in zip(decisions, entries, strict=True):
@@ -206,6 +205,18 @@ class Service:
         near = difflib.get_close_matches(jail, self._daemon.running, n=1)
         names = f"did you mean '{near[0]}'?" if near else f"the jails are: {', '.join(sorted(self._daemon.running))}"
         return ControlError(f"Sorry but the jail '{jail}' does not exist", commands.NOT_FOUND, names)
+
+
+def _by_hand(
+    jail: Jail, shown: str, network: Network, now: float, seconds: float | None, reason: str | None
+) -> Decision:
+    basis: Basis = "said"
+    term = Term(seconds or 0.0)
+    if seconds is None:
+        term = jail.term(shown)
+        basis = "increased" if term.increase else "bantime"
+    end, why = now + term.seconds, reason or "by hand"
+    return Decision(jail.name, shown, network, now, end, "admin", why, increase=term.increase, basis=basis)
 
 
 def _is_hit(decision: Decision, text: str, network: Network | None) -> bool:

@@ -38,6 +38,7 @@ class Spared:
         """Learn and teach what can be known without waiting: own addresses, files, and names that were resolved before."""
         self._own, self._trouble = own_addresses()
         self._teach(jails, now)
+        self._taught = self._knowledge(jails, now)
 
     async def refresh(self, jails: Sequence[Jail], now: float) -> bool:
         """Look again at whatever may have changed and teach *jails*; files every time, the rest when FRESH seconds have passed.

@@ -12,7 +12,8 @@ import gc
 import signal
 import time
 from collections.abc import Awaitable, Callable, Collection, Generator, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import banish
@@ -24,6 +25,7 @@ from banish.daemon.complaints import unreadable, unspared
 from banish.daemon.logbook import Logbook
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.questions import Answer, Questions
+from banish.daemon.restoring import SLICE, restorable, slices, tell
 from banish.daemon.service import Service
 from banish.daemon.spared import Spared
 from banish.decisions.ledger import Ledger
@@ -88,6 +90,8 @@ class Supervisor:
         self._purge_at = 0.0
         self._ahead = time.time() - time.monotonic()
         self._reported: set[str] = set()
+        self._telling: asyncio.Task[None] | None = None
+        """Writes what was restored into the log."""
         self._store: Store
         self._dispatch: Dispatch
         self._source: FileSource
@@ -155,12 +159,13 @@ class Supervisor:
         )
         self._spared.look(self._jails(), now)
         with _without_collection():
-            self._restore(self.running, now)
+            restored = self._restore(self.running, now)
             self._tell(self._dispatch.start(now))
         self._source = FileSource(self._logpaths(), self._store.positions())
         self._purge_at = now + PURGE_EVERY
         for name in self.running:
             self.logbook.say("jail", "INFO", f"Jail '{name}' started")
+        self._tell_restored(restored)
 
     def stop(self) -> None:
         """Make ``run`` come to its end."""
@@ -246,6 +251,8 @@ class Supervisor:
         except StoreError as error:
             self.logbook.say("database", "ERROR", str(error))
         self._names.close()
+        if self._telling is not None:
+            await self._telling
         self.logbook.say("server", "INFO", "Exiting banish")
 
     # Reload
@@ -273,9 +280,10 @@ class Supervisor:
                 self.logbook.lifted(change.decision, repealed=True)
             self.logbook.say("jail", "INFO", f"Jail '{name}' stopped")
         self._spared.look(self._jails(), now)
-        self._restore(self.running.keys() - before.keys(), now)
+        restored = self._restore(self.running.keys() - before.keys(), now)
         self._lift_ignored(now)
         self._tell(self._dispatch.reconfigure(self._actions(), now))
+        self._tell_restored(restored)
         after = self._logpaths()
         self._source.remove(patterns - {path.pattern for path in after})
         self._source.add(after)
@@ -350,21 +358,27 @@ class Supervisor:
                 self._readers[source, settings] = LineReader(settings)
         return [Subscription(self._readers[source, settings], jails) for settings, jails in found.items()]
 
-    def _restore(self, jails: Collection[str], now: float) -> None:
-        """Enter in the ledger what earlier runs, or these jails before they left, have banned."""
+    def _restore(self, jails: Collection[str], now: float) -> list[Decision]:
+        """Enter in the ledger what earlier runs, or these jails before they left, have banned; return what stands of it."""
         if not jails:
-            return
-        for (jail, id_), past in self._store.past().items():
+            return []
+        for (jail, id_), past in self._store.past(now):
             if jail in jails:
                 self.ledger.remember(jail, id_, past)
         self.dormant = set()
-        for decision in self._store.standing(now):
-            if decision.jail not in self.running:
-                self.dormant.add(decision.jail)
-            elif decision.jail in jails:
-                rules = self.running[decision.jail].jail.ignore
-                if rules.rule(decision.id, decision.network) is None:
-                    self.logbook.entry(self.ledger.apply(replace(decision, origin="restored"), now), now)
+        return self.ledger.restore(restorable(self._store.standing(now), self.running, jails, self.dormant), now)
+
+    def _tell_restored(self, restored: list[Decision]) -> None:
+        """Write what was restored into the log, beside other work when it is much."""
+        for first in islice(slices(restored), 1):
+            tell(self.logbook, first)
+        if len(restored) > SLICE:
+            self._telling = asyncio.create_task(self._tell_rest(restored))
+
+    async def _tell_rest(self, restored: list[Decision]) -> None:
+        for part in islice(slices(restored), 1, None):
+            await asyncio.sleep(0)
+            tell(self.logbook, part)
 
     def forget_dormant(self, wanted: Callable[[Decision], bool], now: float) -> list[Decision]:
         """End what is banned in jails that do not run, as far as *wanted*: it would be in force again when they do."""

@@ -43,24 +43,26 @@ class NetworkSet:
     """Networks, looked up by the few prefix lengths that occur: the cost does not grow with their number."""
 
     def __init__(self, networks: Iterable[Network] = ()) -> None:
-        self._by_prefix: dict[tuple[int, int], set[int]] = {}
+        self._by_prefix: dict[int, dict[int, set[int]]] = {}
+        """By version and prefix length."""
         self._all = frozenset(networks)
         for network in self._all:
             bits = network.max_prefixlen - network.prefixlen
-            key = (network.version, network.prefixlen)
-            self._by_prefix.setdefault(key, set()).add(int(network.network_address) >> bits)
+            values = self._by_prefix.setdefault(network.version, {}).setdefault(network.prefixlen, set())
+            values.add(network.value >> bits)
 
     def __len__(self) -> int:
         return len(self._all)
 
     def touches(self, network: Network) -> bool:
         """True when *network* lies in one of ours, or one of ours in it."""
-        value = int(network.network_address)
-        for (version, prefix), values in self._by_prefix.items():
-            if version != network.version:
-                continue
-            if prefix <= network.prefixlen:
-                if value >> (network.max_prefixlen - prefix) in values:
+        by_prefix = self._by_prefix.get(network.version)
+        if by_prefix is None:
+            return False
+        value, length, longest = network.value, network.prefixlen, network.max_prefixlen
+        for prefix, values in by_prefix.items():
+            if prefix <= length:
+                if value >> (longest - prefix) in values:
                     return True
             elif any(addresses.within(ours, network) for ours in self._all):
                 return True

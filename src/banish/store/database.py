@@ -15,17 +15,17 @@ Nothing here is thread-safe; calls may come from different threads, but only one
 
 from __future__ import annotations
 
-import math
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from banish.decisions.ledger import Past
 from banish.errors import Origin, Problem, StoreError
-from banish.model import Decision, Position
+from banish.model import NO_EVIDENCE, Decision, Evidence, Position
 from banish.store import file, lock, rows
 from banish.store.rows import Key
 
@@ -34,17 +34,22 @@ PENDING = 100_000
 
 # The last word wins, even with an earlier time: what comes here has passed the ledger, and the clock may have been set back.
 _BAN = """
-    INSERT OR REPLACE INTO bans (jail, id, network, at, expires_at, origin, reason, ban_count, failures, matches, fields)
-    VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?)"""
+    INSERT OR REPLACE INTO bans (jail, id, network, at, expires_at, origin, basis, set_at, reason, ban_count, failures)
+    VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?, ?)"""
+_EVIDENCE = """
+    INSERT OR REPLACE INTO evidence (jail, id, matches, fields) VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?)"""
+_NO_EVIDENCE = "DELETE FROM evidence WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"
+_FIND_EVIDENCE = f"{file.ALL_EVIDENCE} WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"
 _UNBAN = """
     UPDATE bans SET expires_at = min(?, coalesce(expires_at, ?)) WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"""
 _PARDON = "DELETE FROM bans WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"
 _POSITION = """
     INSERT OR REPLACE INTO positions (source, device, inode, "offset", head, anchor) VALUES (CAST(? AS TEXT), ?, ?, ?, ?, ?)"""
 _FORGET = "DELETE FROM positions WHERE source = CAST(? AS TEXT)"
-_STANDING = f"{file.ALL_BANS} WHERE expires_at > ? OR expires_at IS NULL ORDER BY expires_at IS NULL, expires_at"
-_PURGE = """
-    DELETE FROM bans WHERE (jail, id) IN (SELECT jail, id FROM bans WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"""
+# The signs keep SQLite from its index, by which it would look for each of half a million rows by itself.
+_STANDING = f"{file.ALL_BANS} WHERE +expires_at > ? OR +expires_at IS NULL"
+_PAST = "SELECT jail, id, ban_count, at, expires_at FROM bans WHERE expires_at <= ? ORDER BY expires_at"
+_PURGE = "SELECT CAST(jail AS BLOB), CAST(id AS BLOB) FROM bans WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds between attempts to write while that fails: doubled each time, from the first to the longest."""
@@ -226,28 +231,39 @@ class Store:
         return len(self._bans) + len(self._positions)
 
     def standing(self, now: float) -> Iterator[Decision]:
-        """Yield the bans that are in force at *now*, those that end first first, with the origin they were saved with.
+        """Yield the bans that are in force at *now*, as restored ones and without evidence, in no particular order.
+
+        To be used up before anything is written. Raises StoreError when the database cannot be read.
+        """
+        return rows.decisions(self._read(_STANDING, (now,)))
+
+    def past(self, now: float) -> Iterator[tuple[Key, Past]]:
+        """Yield how often each (jail, id) was banned whose last ban is over at *now*, as far back as `purge` has left them.
+
+        In the order in which their last bans ended, and to be used up before anything is written. Raises StoreError when the
+        database cannot be read.
+        """
+        for jail, ident, count, at, until in self._read(_PAST, (now,)):
+            if (
+                isinstance(jail, str)
+                and isinstance(ident, str)
+                and isinstance(count, int)
+                and isinstance(at, (int, float))
+                and isinstance(until, (int, float))
+            ):
+                yield (jail, ident), Past(count, at, until)
+
+    def evidence(self, jail: str, ident: str) -> Evidence:
+        """Return what led to the ban of *ident* in *jail*: the one that stands or the last one; empty when nothing is known.
 
         Raises StoreError when the database cannot be read.
         """
-        found = self._read(_STANDING, (now,))
-        return (decision for row in found if (decision := rows.decision(row)) is not None)
-
-    def past(self) -> dict[Key, Past]:
-        """Return how often each (jail, id) has been banned, ended bans included, as far back as `purge` has left them.
-
-        In the order in which their last bans began. Raises StoreError when the database cannot be read.
-        """
-        found = self._read("SELECT jail, id, ban_count, at, expires_at FROM bans ORDER BY at", ())
-        return {
-            (jail, ident): Past(count, at, math.inf if until is None else until)
-            for jail, ident, count, at, until in found
-            if isinstance(jail, str)
-            and isinstance(ident, str)
-            and isinstance(count, int)
-            and isinstance(at, (int, float))
-            and isinstance(until, (int, float, type(None)))
-        }
+        waiting = self._bans.get((jail, ident))
+        if isinstance(waiting, Decision):
+            return Evidence(waiting.matches, waiting.fields)
+        for row in self._read(_FIND_EVIDENCE, (rows.text(jail), rows.text(ident))):
+            return rows.evidence(row)
+        return NO_EVIDENCE
 
     def positions(self) -> dict[str, Position]:
         """Return how far each source has been judged. Raises StoreError when the database cannot be read."""
@@ -260,8 +276,13 @@ class Store:
         A small *limit* keeps each step short (1000 rows take some milliseconds); call again while it returns *limit*.
         Raises StoreError when the database cannot be written.
         """
+        connection = self._connection
         try:
-            return self._connection.execute(_PURGE, (now - age, limit)).rowcount
+            with self._transaction():
+                keys = connection.execute(_PURGE, (now - age, limit)).fetchall()
+                connection.executemany(_PARDON, keys)
+                connection.executemany(_NO_EVIDENCE, keys)
+            return len(keys)
         except sqlite3.Error as error:
             raise StoreError(f"{self._name}: cannot purge old bans: {error} ({file.remedy(error)})") from error
 
@@ -329,9 +350,13 @@ class Store:
 
     def _write(self) -> None:
         write = self._connection
-        write.execute("BEGIN IMMEDIATE")
-        try:
-            write.executemany(_BAN, [rows.ban_row(ban) for ban in self._bans.values() if isinstance(ban, Decision)])
+        bans = [ban for ban in self._bans.values() if isinstance(ban, Decision)]
+        told = [ban for ban in bans if ban.matches or ban.fields]
+        untold = [(ban.jail, ban.id) for ban in bans if not (ban.matches or ban.fields)]
+        pardoned = [key for key, at in self._bans.items() if at is None]
+        with self._transaction():
+            write.executemany(_BAN, map(rows.ban_row, bans))
+            write.executemany(_EVIDENCE, map(rows.evidence_row, told))
             write.executemany(
                 _UNBAN,
                 [
@@ -340,22 +365,28 @@ class Store:
                     if at is not None and not isinstance(at, Decision)
                 ],
             )
-            write.executemany(
-                _PARDON, [(rows.text(jail), rows.text(ident)) for (jail, ident), at in self._bans.items() if at is None]
-            )
+            write.executemany(_PARDON, map(_texts, pardoned))
+            write.executemany(_NO_EVIDENCE, map(_texts, chain(untold, pardoned)))
             known = [(source, position) for source, position in self._positions.items() if position is not None]
             write.executemany(_POSITION, [rows.position_row(*item) for item in known])
             write.executemany(_FORGET, [(rows.text(source),) for source, at in self._positions.items() if at is None])
-            write.execute("COMMIT")
+
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
         except BaseException:
             # SQLite has rolled back by itself after some errors (a full disk, for one); then this has nothing to do.
             with suppress(sqlite3.Error):
-                write.execute("ROLLBACK")
+                self._connection.execute("ROLLBACK")
             raise
 
-    def _read(self, query: str, values: tuple[float, ...]) -> list[tuple[object, ...]]:
+    def _read(self, query: str, values: tuple[float | bytes, ...]) -> Iterator[tuple[Any, ...]]:
+        """Yield row by row, so that half a million need no room of their own."""
         try:
-            return self._connection.execute(query, values).fetchall()
+            yield from self._connection.execute(query, values)
         except sqlite3.Error as error:
             raise StoreError(f"{self._name}: cannot read the database: {error} ({file.remedy(error)})") from error
 
@@ -363,6 +394,11 @@ class Store:
 def _release(held: lock.Lock | None) -> None:
     if held is not None:
         held.release()
+
+
+def _texts(key: Key) -> tuple[bytes, bytes]:
+    jail, ident = key
+    return rows.text(jail), rows.text(ident)
 
 
 def _put(table: dict[_K, _V], key: _K, value: _V) -> None:
