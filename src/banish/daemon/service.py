@@ -96,7 +96,11 @@ class Service:
             if rule is not None:
                 rows[place] = _row(shown, jail, "refused", f"ignored by {rule}")
             else:
-                decisions[place] = _by_hand(running.jail, shown, network, now, seconds, reason)
+                term, basis = _term(running.jail, shown, seconds)
+                end, why = now + term.seconds, reason or "by hand"
+                decisions[place] = Decision(
+                    jail, shown, network, now, end, "admin", why, increase=term.increase, basis=basis
+                )
         entries = self._daemon.pipeline.decide(decisions.values(), now)
         trouble = self._daemon.not_in_force()
         for place, (outcome, standing, _) in zip(decisions, entries, strict=True):
@@ -207,16 +211,12 @@ class Service:
         return ControlError(f"Sorry but the jail '{jail}' does not exist", commands.NOT_FOUND, names)
 
 
-def _by_hand(
-    jail: Jail, shown: str, network: Network, now: float, seconds: float | None, reason: str | None
-) -> Decision:
-    basis: Basis = "said"
-    term = Term(seconds or 0.0)
-    if seconds is None:
-        term = jail.term(shown)
-        basis = "increased" if term.increase else "bantime"
-    end, why = now + term.seconds, reason or "by hand"
-    return Decision(jail.name, shown, network, now, end, "admin", why, increase=term.increase, basis=basis)
+def _term(jail: Jail, shown: str, seconds: float | None) -> tuple[Term, Basis]:
+    """Return how long a ban by hand lasts, and what that goes by: *seconds* as they were said, or the jail's ban time."""
+    if seconds is not None:
+        return Term(seconds), "said"
+    term = jail.term(shown)
+    return term, "increased" if term.increase else "bantime"
 
 
 def _is_hit(decision: Decision, text: str, network: Network | None) -> bool:

@@ -25,7 +25,7 @@ from banish.enforcement import roster
 from banish.enforcement.actions import ActionSettings, scope_of
 from banish.enforcement.layout import Refusal
 from banish.enforcement.roster import Enforcer, TableLost
-from banish.enforcement.scopes import Record, Scope
+from banish.enforcement.scopes import Record, Scope, Standing
 from banish.errors import ConfigError, FirewallError, Problem
 from banish.model import Change, Decision, Notice
 
@@ -199,9 +199,9 @@ class Dispatch:
                 return self._lost(post, "the table or its rules have been changed by another program", now)
             if not post.enforcer.disturbed() or not post.search_due(now):
                 return []
-            records = self._records(post)
-            post.searched(now, len(records))
-            missing = post.enforcer.missing(records, now)
+            bans = self._bans(post)
+            post.searched(now, len(bans))
+            missing = post.enforcer.missing(Standing(bans), now)
         except TableLost as error:
             return self._lost(post, str(error), now)
         except Exception as error:  # noqa: BLE001 - see the law
@@ -233,23 +233,19 @@ class Dispatch:
                 post.enforcer.stop()
                 del self._posts[post.name]
                 return []
-            records = self._records(post)
+            bans = self._bans(post)
             # Behind what stands comes what waits: it is younger, and the last word on a network counts.
-            refusals = post.enforcer.replace(post.scopes, [*records, *post.queue.values()], now)
+            refusals = post.enforcer.replace(post.scopes, Standing(bans, list(post.queue.values())), now)
         except Exception as error:  # noqa: BLE001 - see the law
             post.renewal = True
             return self._failed(post, error, now)
         post.renewal = False
-        told = Notice("INFO", _LOGGER, f"{post.name}: bans put in force: {len(records)}")
+        told = Notice("INFO", _LOGGER, f"{post.name}: bans put in force: {len(bans)}")
         return [told, *self._done(post, refusals)]
 
-    def _records(self, post: _Post) -> list[Record]:
+    def _bans(self, post: _Post) -> list[Decision]:
         """Return what stands for *post*, as the ledger has it."""
-        return [
-            Record("ban", decision.jail, decision.network, decision.expires_at)
-            for decision in self._standing()
-            if decision.network is not None and post.guards(decision.jail)
-        ]
+        return [ban for ban in self._standing() if ban.network is not None and post.guards(ban.jail)]
 
     def _failed(self, post: _Post, found: Exception, now: float) -> list[Notice]:
         error = _refusal(found)

@@ -222,19 +222,21 @@ def set_elements(addresses: AddressSet, elements: Mapping[bytes, int], empty: bo
 
     result: list[Message] = []
     if not empty:
-        touched = list(chunks([plain + packed for packed in elements], _ROOM))
+        touched = list(chunks((plain + packed for packed in elements), len(plain) + width, _ROOM))
         what = f"renew elements of {addresses.name}"
         result += [Message(NFT_MSG_NEWSETELEM, NLM_F_CREATE, _element_list(name, piece), what) for piece in touched]
         result += [Message(NFT_MSG_DELSETELEM, 0, _element_list(name, piece), what) for piece in touched]
     pack = _TIMEOUT.pack
-    added = [
+    added = (
         plain + packed if left == FOR_EVER else timed + packed + _TIMEOUT_HEADER + pack(left)
         for packed, left in elements.items()
         if left != LIFTED
-    ]
+    )
+    longest = len(timed) + width + len(_TIMEOUT_HEADER) + _TIMEOUT.size
     what = f"add elements to {addresses.name}"
     result += [
-        Message(NFT_MSG_NEWSETELEM, NLM_F_CREATE, _element_list(name, piece), what) for piece in chunks(added, _ROOM)
+        Message(NFT_MSG_NEWSETELEM, NLM_F_CREATE, _element_list(name, piece), what)
+        for piece in chunks(added, longest, _ROOM)
     ]
     return result
 
@@ -316,7 +318,7 @@ def _constant_set(kind: int, width: int, flags: int, elements: Sequence[bytes], 
                 attribute(NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED, piece),
             )
         )
-        for piece in chunks(elements, _ROOM)
+        for piece in chunks(elements, max(map(len, elements)), _ROOM)
     ]
     return [
         Message(NFT_MSG_NEWSET, NLM_F_CREATE, b"".join(parts), "the set of a rule"),
