@@ -359,7 +359,7 @@ def test_bans_removed_one_by_one_are_put_back_and_nothing_is_rebuilt(
     dispatch.apply([ledger.ban("192.0.2.1"), ledger.ban("192.0.2.2")], NOW)
     moody.removed, moody.touched = {"192.0.2.2/32"}, True
     (notice,) = dispatch.tick(NOW + 10)
-    assert notice.text == "nftables: another program has removed 1 bans; putting them back"
+    assert notice.text == "nftables: another program has removed or changed 1 ban; putting them back"
     assert (moody.applied, len(moody.replaced)) == ([2, 1], 1)
 
 

@@ -90,6 +90,8 @@ class Supervisor:
         self._purge_at = 0.0
         self._ahead = time.time() - time.monotonic()
         self._reported: set[str] = set()
+        self._attended: set[int] = set()
+        """File descriptors of enforcers that tell what others do."""
         self._telling: asyncio.Task[None] | None = None
         """Writes what was restored into the log."""
         self._store: Store
@@ -161,6 +163,7 @@ class Supervisor:
         with _without_collection():
             restored = self._restore(self.running, now)
             self._tell(self._dispatch.start(now))
+        self._attend()
         self._source = FileSource(self._logpaths(), self._store.positions())
         self._purge_at = now + PURGE_EVERY
         for name in self.running:
@@ -223,6 +226,21 @@ class Supervisor:
             self.logbook.say("server", "WARNING", f"The clock was set by {jumped:+.0f} s; bans end by the new one")
             self._tell(self._dispatch.start(now))
 
+    def _attend(self) -> None:
+        """Listen to what others do to the bans, wherever that can be heard; elsewhere the look of every few seconds serves."""
+        loop = asyncio.get_running_loop()
+        for descriptor in self._attended:
+            loop.remove_reader(descriptor)
+        listeners = self._dispatch.listeners()
+        self._attended = set(listeners.values())
+        for descriptor in self._attended:
+            loop.add_reader(descriptor, self._disturbed)
+        told = ", ".join(listeners) or "none: it is looked every few seconds"
+        self.logbook.say("actions", "DEBUG", f"enforcers that tell at once when somebody changes bans: {told}")
+
+    def _disturbed(self) -> None:
+        self._tell(self._dispatch.hear(time.time()))
+
     async def _keep_spared(self) -> None:
         """Beside the clock, because a name server may take its time."""
         while True:
@@ -243,6 +261,8 @@ class Supervisor:
             self._source.close()
             for name in self.running:
                 self.logbook.say("jail", "INFO", f"Jail '{name}' stopped")
+        for descriptor in self._attended:
+            asyncio.get_running_loop().remove_reader(descriptor)
         if hasattr(self, "_dispatch"):
             # Who did not mean to stop leaves the table standing: the kernel goes on without us.
             self._tell(self._dispatch.stop(keep=not self._stopping.is_set()))
@@ -283,6 +303,7 @@ class Supervisor:
         restored = self._restore(self.running.keys() - before.keys(), now)
         self._lift_ignored(now)
         self._tell(self._dispatch.reconfigure(self._actions(), now))
+        self._attend()
         self._tell_restored(restored)
         after = self._logpaths()
         self._source.remove(patterns - {path.pattern for path in after})

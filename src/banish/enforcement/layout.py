@@ -162,7 +162,7 @@ class Layout:
                     refused.append(Refusal(record, f"nothing is guarded for jail {jail!r}"))
                     continue
                 found = by_tuple[place] = elements[AddressSet(*place)] = {}
-            found[network.network_address.packed] = LIFTED if op == "unban" else _milliseconds(expires_at - now)
+            found[network.packed] = LIFTED if op == "unban" else _milliseconds(expires_at - now)
         hosts = frozenset(created)
         for key in list(elements):
             if key in self._sets or key in hosts:

@@ -152,6 +152,9 @@ class Netlink:
         for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK):
             self._try_option(SOL_NETLINK, option, 1)
         self._try_option(socket.SOL_SOCKET, SO_RCVBUFFORCE, _RECEIVE_BUFFER)
+        self._socket.bind((0, 0))
+        self.port: int = self._socket.getsockname()[0]
+        """The kernel's number for this socket: it names the sender of a change to whoever listens."""
 
     def close(self) -> None:
         self._socket.close()
