@@ -20,6 +20,8 @@ from banish.addresses import Network
 Fields = Mapping[str, Any]
 """Named groups of a match: text for each, and ``users``: the set of user names seen in the session."""
 
+NO_FIELDS: Fields = MappingProxyType({})
+
 Origin = Literal["jail", "admin", "restored", "fleet"]
 """Who took a decision: a jail's counting, a person, an earlier run's database, another host."""
 
@@ -108,16 +110,6 @@ class Failure(NamedTuple):
     """True when *retries* has reached maxretry, and a ban follows."""
 
 
-class Evidence(NamedTuple):
-    """What led to a ban: the matched lines, oldest first, and the groups of the match."""
-
-    matches: tuple[str, ...] = ()
-    fields: Fields = MappingProxyType({})
-
-
-NO_EVIDENCE = Evidence()
-
-
 class Increase(NamedTuple):
     """Why a ban lasts longer than *base* seconds: *bans* earlier ones, the last of which began at *last_at*."""
 
@@ -145,7 +137,7 @@ class Decision:
     """How often the id has been banned in this jail, this one included."""
     failures: int = 0
     matches: tuple[str, ...] = ()
-    fields: Fields = field(default_factory=lambda: NO_EVIDENCE.fields)
+    fields: Fields = field(default_factory=lambda: NO_FIELDS)
     increase: Increase | None = None
     """Set when earlier bans had a say in how long this one lasts; told once, not kept."""
     basis: Basis = "said"
@@ -156,7 +148,7 @@ class Decision:
     def bare(self) -> Decision:
         """The same without evidence, as it is kept in memory for as long as the ban stands."""
         if self.matches or self.fields or self.increase:
-            return replace(self, matches=(), fields=NO_EVIDENCE.fields, increase=None)
+            return replace(self, matches=(), fields=NO_FIELDS, increase=None)
         return self
 
 

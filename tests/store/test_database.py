@@ -18,7 +18,7 @@ import banish
 from banish import addresses
 from banish.decisions.ledger import Past
 from banish.errors import StoreError
-from banish.model import Decision, Evidence, Position
+from banish.model import Decision, Position
 from banish.store import database, file
 from banish.store.database import Store
 from tests.networks import net
@@ -135,25 +135,63 @@ def test_the_past_tells_of_bans_that_are_over_the_oldest_end_first(store: Store)
 def test_evidence_is_there_for_who_asks_until_the_ban_is_forgotten(store: Store) -> None:
     told = replace(ban(until=200), matches=("line 1", "line 2"), fields={"user": "root"})
     store.save([told, ban("192.0.2.8")], now=100)
-    assert store.evidence("sshd", "192.0.2.7") == Evidence(("line 1", "line 2"), {"user": "root"})
-    assert store.evidence("sshd", "192.0.2.8") == store.evidence("postfix", "192.0.2.7") == Evidence()
+    assert evidence(store, "192.0.2.7") == (("line 1", "line 2"), {"user": "root"})
+    assert evidence(store, "192.0.2.8") == evidence(store, "192.0.2.7", "postfix") == ((), {})
     store.save(unbans=[("sshd", "192.0.2.7")], now=150)
-    assert store.evidence("sshd", "192.0.2.7").matches == told.matches, "it tells of the last ban as well"
+    assert evidence(store, "192.0.2.7")[0] == told.matches, "it tells of the last ban as well"
     store.save([ban(at=160)], now=160)
-    assert store.evidence("sshd", "192.0.2.7") == Evidence(), "another ban, by hand: the old lines say nothing of it"
+    assert evidence(store, "192.0.2.7") == ((), {}), "another ban, by hand: the old lines say nothing of it"
     store.save([told], now=170)
     store.save(pardons=[("sshd", "192.0.2.7")], now=180)
-    assert store.evidence("sshd", "192.0.2.7") == Evidence()
+    assert evidence(store, "192.0.2.7") == ((), {})
     store.save([told], now=170)
     assert store.purge(now=1000, age=100) == 2
-    assert store.evidence("sshd", "192.0.2.7") == Evidence()
+    assert evidence(store, "192.0.2.7") == ((), {})
 
 
 def test_evidence_that_is_not_written_yet_is_there_as_well(path: Path) -> None:
     store = Store.open(path, now=0.0)
     with full_disk(), pytest.raises(StoreError):
         store.save([replace(ban(), matches=("line",))], now=100)
-    assert store.evidence("sshd", "192.0.2.7").matches == ("line",)
+    assert evidence(store, "192.0.2.7")[0] == ("line",)
+    store.close()
+
+
+def evidence(store: Store, id_: str, jail: str = "sshd") -> tuple[tuple[str, ...], dict[str, object]]:
+    latest = store.latest(jail, id_)
+    return (latest.matches, dict(latest.fields)) if latest is not None else ((), {})
+
+
+def test_the_latest_ban_is_there_as_it_was_saved(store: Store) -> None:
+    told = replace(ban(until=200), matches=("line 1",), fields={"user": "root"}, basis="increased", set_at=150.0)
+    store.save([told, replace(ban("192.0.2.8"), origin="admin")], now=100)
+    assert store.latest("sshd", "192.0.2.7") == told
+    assert store.latest("sshd", "192.0.2.8") == replace(ban("192.0.2.8"), origin="admin")
+    assert store.latest("postfix", "192.0.2.7") is None
+
+
+def test_the_bans_of_whole_jails_are_pardoned_at_once_and_what_had_ended_stays(store: Store) -> None:
+    told = [replace(ban(f"192.0.2.{n}"), matches=("line",)) for n in range(5)]
+    store.save([*told, ban("203.0.113.1", until=150), ban("203.0.113.2", until=math.inf), ban(jail="web")], now=100)
+    store.save([replace(ban("192.0.2.9"), matches=("line",))], pardoned_jails=["sshd"], now=200)
+    assert standing(store, 200) == ["192.0.2.9", "192.0.2.7"]
+    assert counts(store) == {("sshd", "203.0.113.1"): 1, ("sshd", "192.0.2.9"): 1, ("web", "192.0.2.7"): 1}
+    assert [store.sweep(limit=4), store.sweep(limit=4), store.sweep(limit=4), store.sweep(limit=4)] == [4, 2, 0, 0]
+    assert store._connection.execute("SELECT id FROM evidence").fetchall() == [("192.0.2.9",)]
+
+
+def test_a_pardon_of_a_jail_that_cannot_be_written_yet_is_the_earlier_word(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store.open(path, now=0.0)
+    store.save([ban("192.0.2.1")], now=100)
+    with full_disk(), pytest.raises(StoreError):
+        store.save([ban("192.0.2.2")], now=110)
+    with full_disk():
+        store.save(pardoned_jails=["sshd"], now=110.1)
+        store.save([ban("192.0.2.3")], now=110.2)
+    store.save(now=200)
+    assert (standing(store, 210), store.pending) == (["192.0.2.3"], 0)
     store.close()
 
 
@@ -188,7 +226,7 @@ def test_a_database_of_version_1_is_read_and_goes_on_as_version_2(path: Path) ->
             "odd": Decision("sshd", "odd", None, 100, 700, "restored", "", failures=5),
         }
         assert list(store.past(200)) == [(("sshd", "192.0.2.9"), Past(3, 100, 150))]
-        assert store.evidence("sshd", "192.0.2.7") == Evidence(("line 1",), {"user": "root"})
+        assert evidence(store, "192.0.2.7") == (("line 1",), {"user": "root"})
         store.close()
 
 
@@ -287,7 +325,7 @@ def test_rows_that_somebody_edited_cost_nobody_else_their_ban(path: Path) -> Non
     store = Store.open(path, now=0.0)
     second, third = store.standing(200)
     assert (second.id, second.network, second.basis, second.set_at) == ("192.0.2.2", None, "said", None)
-    assert store.evidence("sshd", "192.0.2.2") == Evidence()
+    assert evidence(store, "192.0.2.2") == ((), {})
     assert third == restored(ban("192.0.2.3"))
     assert store.positions() == {"/b": HERE}
     store.close()
@@ -455,7 +493,7 @@ def test_a_closed_database_says_so_instead_of_crashing(path: Path) -> None:
         lambda: list(store.standing(0)),
         store.positions,
         lambda: list(store.past(0)),
-        lambda: store.evidence("sshd", "192.0.2.7"),
+        lambda: store.latest("sshd", "192.0.2.7"),
         lambda: store.save([ban()], now=0),
     ):
         with pytest.raises(StoreError):
@@ -547,7 +585,7 @@ def test_a_later_version_found_on_the_way_back_to_the_file_is_told(tmp_path: Pat
 SAVER = """
 import sys
 from pathlib import Path
-from banish.model import Decision, Evidence, Position
+from banish.model import Decision, Position
 from banish.store.database import Store
 from tests.networks import net
 

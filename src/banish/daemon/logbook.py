@@ -155,6 +155,10 @@ class Logbook:
         """Write that a ban ended; *repealed* when its jail ended rather than its time."""
         self.say("actions", "NOTICE", f"[{decision.jail}] {'Repeal Ban' if repealed else 'Unban'} {decision.id}")
 
+    def all_lifted(self, decisions: Iterable[Decision]) -> None:
+        """Write that each of *decisions* ended: one line each, written in one go."""
+        self.say_all("actions", "NOTICE", [f"[{ban.jail}] Unban {ban.id}" for ban in decisions])
+
 
 def _handler(target: str) -> logtarget.Handler:
     parsed = logtarget.parse(target)

@@ -63,11 +63,11 @@ class Service:
             "problems": _problem_rows(problem for problem in problems if jail is None or problem.section == jail),
         }
 
-    def banned(self, network: str | None) -> list[BannedRow]:
+    def banned(self, network: str | None) -> Iterable[BannedRow]:
         """Return every ban in force, or those that concern one address or network."""
         self._at_work()
         if network is None:
-            return [_ban_row(decision) for decision in self._daemon.ledger]
+            return map(_ban_row, list(self._daemon.ledger))
         wanted = parse(network)
         if wanted is None:
             raise ControlError(f"{network!r} is neither an address nor a network", commands.USAGE)
@@ -112,15 +112,19 @@ class Service:
                 rows[place]["problem"] = trouble
         return [rows[place] for place in range(len(addresses))]
 
-    def unban(self, jail: str | None, addresses: list[str], everything: bool) -> list[Outcome]:
+    def unban(self, jail: str | None, addresses: list[str], everything: bool) -> Iterable[Outcome]:
         """Lift the bans of *addresses*, or all; a network lifts what lies within it, an address never a wider network."""
         self._at_work()
         if jail is not None and jail not in self._daemon.running:
             raise self._no_such(jail)
         now = self._clock()
         if everything:
-            rows = self._lift(decision for decision in self._daemon.ledger if jail in (None, decision.jail))
-            return rows + _unbanned(self._daemon.forget_dormant(lambda decision: jail in (None, decision.jail), now))
+            jails = list(self._daemon.running) if jail is None else [jail]
+            lifted = self._daemon.pipeline.lift_all(jails, now)
+            for decision in lifted:
+                self._daemon.running[decision.jail].jail.forget(decision.id)
+            lifted += self._daemon.forget_dormant(lambda decision: jail in (None, decision.jail), now)
+            return map(_unbanned_row, lifted)
         rows = []
         for text in addresses:
             network = parse(text)
@@ -226,7 +230,11 @@ def _is_hit(decision: Decision, text: str, network: Network | None) -> bool:
 
 
 def _unbanned(decisions: Iterable[Decision]) -> list[Outcome]:
-    return [_row(decision.id, decision.jail, "unbanned", "") for decision in decisions]
+    return list(map(_unbanned_row, decisions))
+
+
+def _unbanned_row(decision: Decision) -> Outcome:
+    return _row(decision.id, decision.jail, "unbanned", "")
 
 
 def _row(address: str, jail: str, outcome: OutcomeName, reason: str) -> Outcome:

@@ -459,7 +459,7 @@ class Supervisor:
         if 0 <= self._purge_at - now <= PURGE_EVERY:
             return
         try:
-            purged = self._store.purge(now, self._settings.dbpurgeage)
+            purged = self._store.purge(now, self._settings.dbpurgeage) or self._store.sweep()
         except StoreError as error:
             self.logbook.say("database", "ERROR", str(error))
             purged = 0

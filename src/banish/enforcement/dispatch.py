@@ -41,6 +41,9 @@ LOOK_EVERY = 5.0
 SECONDS_PER_BAN = 0.001
 """Between two lookups of every ban; see above."""
 
+MANY = 1000
+"""Bans that end at once, from which on it is asked whether a new table is less work."""
+
 _LOGGER = "actions"
 
 _NOT_FOR_US = frozenset({errno.EPERM, errno.EACCES, errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EOPNOTSUPP})
@@ -82,6 +85,8 @@ class Dispatch:
 
     def apply(self, changes: Sequence[Change], now: float) -> list[Notice]:
         """Carry out *changes*, one transaction for each enforcer they concern."""
+        if len(changes) > MANY and all(op == "unban" for op, _ in changes):
+            return self._open_many(changes, now)
         notices: list[Notice] = []
         for op, decision in changes:
             posts = [post for post in self._posts.values() if post.guards(decision.jail)]
@@ -96,6 +101,25 @@ class Dispatch:
                 notices += [Notice("WARNING", _LOGGER, text + post.name) for post in posts]
         for post in list(self._posts.values()):
             if post.queue and post.due(now):
+                notices += self._serve(post, now)
+        return notices
+
+    def _open_many(self, changes: Sequence[Change], now: float) -> list[Notice]:
+        """End very many bans: when more of them end than stand, what stands is put in place of everything."""
+        jails = {change.decision.jail for change in changes}
+        notices: list[Notice] = []
+        for post in list(self._posts.values()):
+            if not any(map(post.guards, jails)):
+                continue
+            if len(self._bans(post)) < len(changes):
+                post.queue.clear()  # the ledger knows of all of it
+                post.renewal = True
+            else:
+                for _, decision in changes:
+                    if decision.network is not None and post.guards(decision.jail):
+                        record = Record("unban", decision.jail, decision.network, decision.expires_at)
+                        post.queue[decision.jail, decision.network] = record
+            if post.due(now):
                 notices += self._serve(post, now)
         return notices
 

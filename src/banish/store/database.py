@@ -25,7 +25,7 @@ from typing import Any, Literal, TypeVar
 
 from banish.decisions.ledger import Past
 from banish.errors import Origin, Problem, StoreError
-from banish.model import NO_EVIDENCE, Decision, Evidence, Position
+from banish.model import Decision, Position
 from banish.store import file, lock, rows
 from banish.store.rows import Key
 
@@ -39,7 +39,11 @@ _BAN = """
 _EVIDENCE = """
     INSERT OR REPLACE INTO evidence (jail, id, matches, fields) VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?)"""
 _NO_EVIDENCE = "DELETE FROM evidence WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"
-_FIND_EVIDENCE = f"{file.ALL_EVIDENCE} WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"
+_PARDON_JAIL = "DELETE FROM bans WHERE jail = CAST(? AS TEXT) AND (+expires_at > ? OR +expires_at IS NULL)"
+_BEHIND = """
+    SELECT CAST(jail AS BLOB), CAST(id AS BLOB), EXISTS (SELECT 1 FROM bans WHERE bans.jail = evidence.jail AND bans.id = evidence.id)
+    FROM evidence WHERE (jail, id) > (CAST(? AS TEXT), CAST(? AS TEXT)) ORDER BY jail, id LIMIT ?"""
+_LATEST = f"{file.WHOLE_BANS} WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"
 _UNBAN = """
     UPDATE bans SET expires_at = min(?, coalesce(expires_at, ?)) WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"""
 _PARDON = "DELETE FROM bans WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"
@@ -70,6 +74,10 @@ class Store:
         self._bans: dict[Key, Decision | float | None] = {}
         """Not yet written: a ban, when it was ended, or None: it is to be forgotten."""
         self._positions: dict[str, Position | None] = {}
+        self._pardoned: dict[str, float] = {}
+        """Jails whose bans were all pardoned, and when; earlier than what is in *_bans*."""
+        self._swept: tuple[bytes, bytes] | None = (b"", b"")
+        """How far evidence was looked through for what belongs to no ban; None: all of it."""
         self._dropped = 0
         self._found: Problem | None = None
         """What was wrong with the file when it was opened."""
@@ -194,19 +202,26 @@ class Store:
         positions: Mapping[str, Position | None] | None = None,
         *,
         pardons: Iterable[Key] = (),
+        pardoned_jails: Iterable[str] = (),
         now: float,
     ) -> None:
         """Write all of it, and whatever an earlier call could not write, in one transaction.
 
         *unbans* are (jail, id) of bans that ended before their time, at *now*: the row stays and keeps its count. They count
         as later than *bans* of the same call. A ban of the same jail and id replaces the row (that is how a ban is prolonged).
-        *pardons* are (jail, id) of bans that shall be forgotten altogether, their count too.
+        *pardons* are (jail, id) of bans that shall be forgotten altogether, their count too; *pardoned_jails* are jails in which
+        that goes for every ban in force, before anything else of the call.
         A position of None forgets its source.
 
         What cannot be written is kept for the next call, and nothing is lost by carrying on. Raises StoreError when that
         begins, and when it fails for another reason than the last time; as long as it lasts it is tried again after 1, 2, 4 and
         at last every 60 seconds, calls before that only take note, and `problem` tells it.
         """
+        for jail in pardoned_jails:
+            self._pardoned[jail] = now
+            self._bans = {
+                key: word for key, word in self._bans.items() if key[0] != jail or not isinstance(word, Decision)
+            }
         for ban in bans:
             _put(self._bans, (ban.jail, ban.id), ban)
         for key in unbans:
@@ -228,7 +243,7 @@ class Store:
     @property
     def pending(self) -> int:
         """How many bans and positions wait to be written, because the last `save` failed; 0 when all is well."""
-        return len(self._bans) + len(self._positions)
+        return len(self._bans) + len(self._positions) + len(self._pardoned)
 
     def standing(self, now: float) -> Iterator[Decision]:
         """Yield the bans that are in force at *now*, as restored ones and without evidence, in no particular order.
@@ -253,17 +268,16 @@ class Store:
             ):
                 yield (jail, ident), Past(count, at, until)
 
-    def evidence(self, jail: str, ident: str) -> Evidence:
-        """Return what led to the ban of *ident* in *jail*: the one that stands or the last one; empty when nothing is known.
+    def latest(self, jail: str, id_: str) -> Decision | None:
+        """Return the last ban of *id_* in *jail*, in force or not, with its evidence and the origin it was saved with.
 
-        Raises StoreError when the database cannot be read.
+        None when there was none. Raises StoreError when the database cannot be read.
         """
-        waiting = self._bans.get((jail, ident))
+        waiting = self._bans.get((jail, id_))
         if isinstance(waiting, Decision):
-            return Evidence(waiting.matches, waiting.fields)
-        for row in self._read(_FIND_EVIDENCE, (rows.text(jail), rows.text(ident))):
-            return rows.evidence(row)
-        return NO_EVIDENCE
+            return waiting
+        found = self._read(_LATEST, (rows.text(jail), rows.text(id_)))
+        return next((decision for row in found if (decision := rows.whole(row)) is not None), None)
 
     def positions(self) -> dict[str, Position]:
         """Return how far each source has been judged. Raises StoreError when the database cannot be read."""
@@ -285,6 +299,24 @@ class Store:
             return len(keys)
         except sqlite3.Error as error:
             raise StoreError(f"{self._name}: cannot purge old bans: {error} ({file.remedy(error)})") from error
+
+    def sweep(self, limit: int = 1000) -> int:
+        """Look through *limit* pieces of evidence for those that belong to no ban any more, and delete them.
+
+        Return how many were looked at; 0 when all have been, until whole jails are pardoned again. Raises StoreError when the
+        database cannot be written.
+        """
+        if self._swept is None:
+            return 0
+        try:
+            with self._transaction():
+                found = self._connection.execute(_BEHIND, (*self._swept, limit)).fetchall()
+                lost = [(jail, ident) for jail, ident, stands in found if not stands]
+                self._connection.executemany(_NO_EVIDENCE, lost)
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._name}: cannot purge evidence: {error} ({file.remedy(error)})") from error
+        self._swept = (found[-1][0], found[-1][1]) if found else None
+        return len(found)
 
     def close(self) -> None:
         """Try once more to write what waits, and close. Raises StoreError when something stayed unwritten."""
@@ -316,6 +348,7 @@ class Store:
             return error
         self._bans.clear()
         self._positions.clear()
+        self._pardoned.clear()
         self._trouble, self._pause = None, 0.0
         return None
 
@@ -355,6 +388,10 @@ class Store:
         untold = [(ban.jail, ban.id) for ban in bans if not (ban.matches or ban.fields)]
         pardoned = [key for key, at in self._bans.items() if at is None]
         with self._transaction():
+            if self._pardoned:
+                # Their evidence may be hundreds of megabytes, and is left to sweep().
+                write.executemany(_PARDON_JAIL, [(rows.text(jail), at) for jail, at in self._pardoned.items()])
+                self._swept = (b"", b"")
             write.executemany(_BAN, map(rows.ban_row, bans))
             write.executemany(_EVIDENCE, map(rows.evidence_row, told))
             write.executemany(

@@ -18,7 +18,9 @@ from banish.store import rows
 
 ALL_BANS = """
     SELECT jail, id, network, at, expires_at, basis, set_at, reason, ban_count, failures FROM bans"""
-ALL_EVIDENCE = "SELECT matches, fields FROM evidence"
+WHOLE_BANS = """
+    SELECT jail, id, network, at, expires_at, basis, set_at, reason, ban_count, failures, origin, matches, fields
+    FROM bans LEFT JOIN evidence USING (jail, id)"""
 ALL_POSITIONS = 'SELECT source, device, inode, "offset", head, anchor FROM positions'
 
 _STEPS = ("schema.sql", "schema2.sql")
@@ -123,7 +125,7 @@ def migrate(connection: sqlite3.Connection, name: str) -> int:
             connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {step + 1}; COMMIT;")
         try:
             connection.execute(ALL_BANS).close()
-            connection.execute(ALL_EVIDENCE).close()
+            connection.execute(WHOLE_BANS).close()
             connection.execute(ALL_POSITIONS).close()
         except sqlite3.OperationalError as error:
             raise DamagedError(str(error)) from error

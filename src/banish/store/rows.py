@@ -14,15 +14,17 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, cast, get_args
 
 from banish import addresses
 from banish.addresses import Network, stored
-from banish.model import NO_EVIDENCE, Basis, Decision, Evidence, Position
+from banish.model import NO_FIELDS, Basis, Decision, Origin, Position
 
 Key = tuple[str, str]
 """(jail, id)"""
 
+_ORIGINS: frozenset[str] = frozenset(get_args(Origin))
 _BASES: frozenset[str] = frozenset(get_args(Basis))
 _LARGEST = 2**63 - 1
 
@@ -68,7 +70,6 @@ def decisions(found: Iterable[Sequence[Any]]) -> Iterator[Decision]:
     A row that makes no sense is left out. Made for half a million: equal texts and times become one object.
     """
     known: dict[str, str] = {}
-    nothing = NO_EVIDENCE.fields
     for jail, ident, network, at, expires_at, basis, set_at, reason, ban_count, failures in found:
         if not (isinstance(jail, str) and isinstance(ident, str)):
             continue
@@ -90,19 +91,27 @@ def decisions(found: Iterable[Sequence[Any]]) -> Iterator[Decision]:
             counts[0],
             counts[1],
             (),
-            nothing,
+            NO_FIELDS,
             basis=cast(Basis, basis) if basis in _BASES else "said",
             set_at=set_at if isinstance(set_at, float) and set_at != begin else None,
         )
 
 
-def evidence(row: Sequence[Any]) -> Evidence:
-    """Return what *row* (matches and fields) of table ``evidence`` stands for; what is damaged comes back empty."""
-    lines, groups = _from_json(row[0]), _from_json(row[1])
-    return Evidence(
-        tuple(map(str, lines)) if isinstance(lines, list) else (),
-        groups if isinstance(groups, dict) else NO_EVIDENCE.fields,
-    )
+def whole(row: Sequence[Any]) -> Decision | None:
+    """Return the decision that a row of ``bans`` stands for, with its origin and its evidence, which are behind the others.
+
+    Evidence that is damaged comes back empty.
+    """
+    *ours, origin, matches, fields = row
+    lines, groups = _from_json(matches), _from_json(fields)
+    for decision in decisions([ours]):
+        return replace(
+            decision,
+            origin=cast(Origin, origin) if origin in _ORIGINS else "jail",
+            matches=tuple(map(str, lines)) if isinstance(lines, list) else (),
+            fields=groups if isinstance(groups, dict) else NO_FIELDS,
+        )
+    return None
 
 
 def network_of_text(value: object) -> bytes | None:
