@@ -15,9 +15,11 @@ def test_the_packaged_file_says_what_the_defaults_are() -> None:
 
 
 def test_a_user_overrides_what_differs(tmp_path: Path) -> None:
-    (tmp_path / "banish.local").write_text("[Definition]\nloglevel = debug\nlogtarget = STDOUT\ndbpurgeage = 2w\n")
+    (tmp_path / "banish.local").write_text(
+        "[Definition]\nloglevel = debug\nlogtarget = STDOUT\ndbpurgeage = 2w\nkeepbans = yes\n"
+    )
     settings, problems = load_settings(tmp_path, DATA)
-    assert settings == DaemonSettings(loglevel="DEBUG", logtarget="STDOUT", dbpurgeage=1209600.0)
+    assert settings == DaemonSettings(loglevel="DEBUG", logtarget="STDOUT", dbpurgeage=1209600.0, keepbans=True)
     assert problems == ()
 
 

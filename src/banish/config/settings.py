@@ -22,7 +22,7 @@ from banish.config.text import Text
 from banish.errors import Problem
 
 _LEVELS = ("CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG", "TRACEDEBUG", "HEAVYDEBUG")
-_OPTIONS = ("loglevel", "logtarget", "dbpurgeage")
+_OPTIONS = ("loglevel", "logtarget", "dbpurgeage", "keepbans")
 _INHERITED = ("loglevel", "dbpurgeage")
 _SECTION = "Definition"
 
@@ -37,6 +37,8 @@ class DaemonSettings:
     """A file, ``STDOUT``, ``STDERR``, ``SYSLOG``, ``SYSOUT`` or ``SYSTEMD-JOURNAL``, perhaps with options in brackets."""
     dbpurgeage: float = 86400.0
     """Seconds that an ended ban is remembered."""
+    keepbans: bool = False
+    """Leave bans in the firewall when the daemon stops, each until its time."""
 
 
 def load_settings(config_dir: Path | None, data_dir: Path) -> tuple[DaemonSettings, tuple[Problem, ...]]:
@@ -58,6 +60,7 @@ def load_settings(config_dir: Path | None, data_dir: Path) -> tuple[DaemonSettin
         ),
         logtarget=options.word("logtarget", default.logtarget),
         dbpurgeage=options.seconds("dbpurgeage", default.dbpurgeage, forever=False),
+        keepbans=options.boolean("keepbans", default.keepbans),
     )
     problems = [replace(problem, section="") for problem in tree.problems] + options.problems
     problems += _unknown(own) if own is not None else []

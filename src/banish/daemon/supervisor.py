@@ -265,7 +265,7 @@ class Supervisor:
             asyncio.get_running_loop().remove_reader(descriptor)
         if hasattr(self, "_dispatch"):
             # Who did not mean to stop leaves the table standing: the kernel goes on without us.
-            self._tell(self._dispatch.stop(keep=not self._stopping.is_set()))
+            self._tell(self._dispatch.stop(keep=self._settings.keepbans or not self._stopping.is_set()))
         try:
             self._store.close()
         except StoreError as error:
