@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
@@ -21,7 +22,7 @@ from banish.errors import FirewallError
 from banish.model import Change, Decision, Notice
 from tests.conftest import Nft
 from tests.enforcement.listing import elements, plain
-from tests.networks import net
+from tests.networks import hosts, net
 
 NOW = 1_700_000_000.0
 
@@ -475,3 +476,48 @@ def test_in_the_kernel_no_ban_is_lost_while_somebody_keeps_deleting_the_table(le
     assert dispatch.problems() == []
     assert held(firewall) == {str(net(text)) for _, text in ledger.bans}
     dispatch.stop()
+
+
+@pytest.mark.netns
+def test_in_the_kernel_what_is_heard_is_put_back_without_waiting_for_the_next_look(ledger: Ledger, nft: Nft) -> None:
+    firewall = NftablesFirewall()
+    dispatch = Dispatch(SSHD, ledger, load=lambda name: firewall, roster_names=())
+    now = time.time()
+    for number in range(100):
+        ledger.ban(f"192.0.2.{number}", left=now - NOW + 600)
+    dispatch.start(now)
+    assert list(dispatch.listeners()) == ["nftables"]
+    assert dispatch.hear(now) == []
+    dispatch.tick(now + 6)
+    nft("delete", "element", "inet", "banish", "sshd-ip4", "{ 192.0.2.1, 192.0.2.2 }")
+    [notice] = dispatch.hear(now + 6.1)
+    assert notice.text.startswith("nftables: nft (process ")
+    assert notice.text.endswith("has removed or changed 2 bans; putting them back")
+    assert len(firewall.holds(now)) == 100
+    nft("flush", "ruleset")
+    lost, restored = dispatch.tick(now + 6.2)
+    assert "have been changed by nft (process " in lost.text
+    assert restored.text == "nftables: bans put in force: 100"
+    nft("flush", "ruleset")
+    [put_off] = dispatch.hear(now + 6.3)
+    assert "rebuilding in 1 s" in put_off.text
+    assert dispatch.hear(now + 6.4) == []
+    assert dispatch.tick(now + 8)[-1].text == "nftables: all bans are in force again"
+    assert len(firewall.holds(now)) == 100
+    dispatch.stop()
+
+
+def test_when_most_bans_end_at_once_what_is_left_is_put_in_place_of_everything(
+    dispatch: Dispatch, ledger: Ledger, moody: Moody
+) -> None:
+    networks = hosts("198.18.0.0", 3000)
+    dispatch.apply([ledger.ban(str(network), network=network) for network in networks], NOW)
+    moody.applied.clear()
+    assert dispatch.apply([ledger.unban(str(network)) for network in networks[:1200]], NOW) == []
+    assert moody.applied == [1200]
+    moody.applied.clear()
+    assert {
+        notice.level for notice in dispatch.apply([ledger.unban(str(one)) for one in networks[1200:2990]], NOW)
+    } == {"INFO"}
+    assert moody.applied == []
+    assert held(moody) == {str(network) for network in networks[2990:]}

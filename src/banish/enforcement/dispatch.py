@@ -131,8 +131,12 @@ class Dispatch:
                 continue
             if post.renewal or post.trouble is not None or post.queue or not post.scopes:
                 notices += self._serve(post, now)
-            elif post.look_due(now):
-                notices += self._hear(post, now) or self._look(post, now)
+                continue
+            # Whoever watches the descriptor of listeners() has heard most of it before; some is noticed while we are at work.
+            heard = self._hear(post, now)
+            notices += heard
+            if not heard and post.look_due(now):
+                notices += self._look(post, now)
         return notices
 
     def listeners(self) -> dict[str, int]:
