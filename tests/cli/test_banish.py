@@ -223,6 +223,7 @@ def test_an_empty_list_is_nothing_to_do(ask: Any, monkeypatch: pytest.MonkeyPatc
 def test_a_long_list_is_asked_in_parts_and_answered_as_one(
     ask: Any, daemon: FakeControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("banish.cli.banish._BATCH", 500)
     monkeypatch.setattr(
         "sys.stdin", StringIO("\n".join(f"2001:db8::{n:x}" for n in range(1, 1202)) + "\n" + "é" * 2_000_000)
     )
@@ -231,6 +232,15 @@ def test_a_long_list_is_asked_in_parts_and_answered_as_one(
     assert [row["outcome"] for row in said.json] == ["banned"] * 1201 + ["invalid"]
     assert len(said.json[-1]["address"]) == 301
     assert [len(arguments[1]) for _, arguments in daemon.calls] == [500, 500, 202]
+
+
+def test_no_request_is_longer_than_the_daemon_takes(
+    ask: Any, daemon: FakeControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO("\n".join("é" * 300 for _ in range(2000))))
+    assert [row["outcome"] for row in ask("ban sshd - --json").json] == ["invalid"] * 2000
+    assert sum(len(arguments[1]) for _, arguments in daemon.calls) == 2000
+    assert len(daemon.calls) == 5
 
 
 def test_a_list_that_breaks_off_tells_both_what_was_done_and_why_it_ended(
@@ -244,6 +254,7 @@ def test_a_list_that_breaks_off_tells_both_what_was_done_and_why_it_ended(
         return asked(jail, addresses, seconds, reason)
 
     daemon.ban = fails_later  # type: ignore[method-assign]
+    monkeypatch.setattr("banish.cli.banish._BATCH", 500)
     monkeypatch.setattr("sys.stdin", StringIO("\n".join(f"2001:db8::{n:x}" for n in range(600))))
     said = ask("ban sshd - --json")
     assert said.code == 1

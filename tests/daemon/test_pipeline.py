@@ -22,7 +22,7 @@ from banish.failures.window import WindowSettings
 from banish.jail import Jail, JailSettings
 from banish.lines.reader import LineReader, LineSettings
 from banish.matching.filter import FilterSettings
-from banish.model import Batch, Decision, Event, Line, Position
+from banish.model import Batch, Change, Decision, Event, Line, Position
 from banish.store.database import Store
 from banish.subscription import Subscription
 
@@ -69,11 +69,9 @@ class Book(Store):
     story: list[str]
     broken = False
 
-    def save(
-        self, bans: Iterable[Decision] = (), unbans: Any = (), positions: Any = None, *, pardons: Any = (), now: float
-    ) -> None:
+    def save(self, bans: Iterable[Decision] = (), *words: Any, **more: Any) -> None:
         bans = list(bans)
-        super().save(bans, unbans, positions, pardons=pardons, now=now)
+        super().save(bans, *words, **more)
         self.story += [f"book: {ban.id}" for ban in bans]
         if self.broken:
             raise StoreError("disk full")
@@ -192,6 +190,28 @@ def test_who_fails_long_after_the_ban_is_banned_once_more_in_the_kernel(house: H
     house.pipeline.decide([again], NOW + 4)
     assert house.story.count("wall: ban 192.0.2.7") == 2
     assert [decision.expires_at for decision in house.ledger] == [NOW + 600]
+    told = house.book.latest("web", "192.0.2.7")
+    assert told is not None
+    assert len(told.matches) == 2, (
+        "what is only said once more to the firewall is not saved once more, without its lines"
+    )
+
+
+def test_who_is_told_that_a_ban_was_mistaken_can_still_look_up_what_led_to_it(house: House) -> None:
+    """Commands may need the user's name to undo what they did; and they look after an id that fails in spite of its ban."""
+    told: list[tuple[str, int]] = []
+
+    def act(changes: Sequence[Change]) -> None:
+        for op, decision in changes:
+            latest = house.book.latest(decision.jail, decision.id)
+            told.append((op, len((latest or decision).matches)))
+
+    house.pipeline.act = act
+    house.feed("192.0.2.7", "192.0.2.7")
+    house.pipeline.decide([Decision("web", "192.0.2.7", addresses.parse("192.0.2.7"), NOW + 4, NOW + 5)], NOW + 4)
+    house.pipeline.lift(list(house.ledger), NOW + 5)
+    assert told == [("ban", 2), ("prolong", 2), ("unban", 2)]
+    assert house.book.latest("web", "192.0.2.7") is None
 
 
 def test_only_what_moved_is_saved_again(house: House) -> None:

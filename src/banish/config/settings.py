@@ -22,7 +22,7 @@ from banish.config.text import Text
 from banish.errors import Problem
 
 _LEVELS = ("CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG", "TRACEDEBUG", "HEAVYDEBUG")
-_OPTIONS = ("loglevel", "logtarget", "dbpurgeage", "native_actions")
+_OPTIONS = ("loglevel", "logtarget", "dbpurgeage", "native_actions", "keepbans")
 _INHERITED = ("loglevel", "dbpurgeage")
 _SECTION = "Definition"
 
@@ -39,6 +39,8 @@ class DaemonSettings:
     """Seconds that an ended ban is remembered."""
     native_actions: bool = True
     """Whether an enforcer does the work of fail2ban's own firewall actions where a user's tree has them unmodified."""
+    keepbans: bool = False
+    """Leave bans in the firewall when the daemon stops, each until its time."""
 
 
 def load_settings(config_dir: Path | None, data_dir: Path) -> tuple[DaemonSettings, tuple[Problem, ...]]:
@@ -61,6 +63,7 @@ def load_settings(config_dir: Path | None, data_dir: Path) -> tuple[DaemonSettin
         logtarget=options.word("logtarget", default.logtarget),
         dbpurgeage=options.seconds("dbpurgeage", default.dbpurgeage, forever=False),
         native_actions=options.boolean("native_actions", default.native_actions),
+        keepbans=options.boolean("keepbans", default.keepbans),
     )
     problems = [replace(problem, section="") for problem in tree.problems] + options.problems
     problems += _unknown(own) if own is not None else []

@@ -19,10 +19,15 @@ def figures(running: Running | None, ledger: Ledger) -> Figures:
     return Figures(ledger.banned(name), ledger.banned_total(name), jail.failed_now, jail.failed_total, bantime)
 
 
+def latest(store: Store, jail: str, id_: str) -> Decision | None:
+    """Return the last ban of *id_* in *jail*; None when there was none, or when the database cannot be read."""
+    try:
+        return store.latest(jail, id_)
+    except StoreError:
+        return None
+
+
 def history(store: Store, jails: list[str], id_: str) -> list[Decision]:
     """Return the last ban of *id_* in each of *jails*; none when the database cannot be read, which is told elsewhere."""
-    try:
-        found = [store.latest(jail, id_) for jail in jails]
-    except StoreError:
-        return []
+    found = (latest(store, jail, id_) for jail in jails)
     return [decision for decision in found if decision is not None]

@@ -47,7 +47,7 @@ class Pipeline:
         self.subscribe: Callable[[str], list[Subscription]] = lambda source: []
         """Who watches a source; replaced on start and reload."""
         self.act: Callable[[Sequence[Change]], None] = lambda changes: None
-        """Who else is told of changes, once the firewall and the database have them: actions made of commands."""
+        """Who else is told of changes, once the firewall has them: actions made of commands."""
         self._dispatch = dispatch
         self._store = store
         self._logbook = logbook
@@ -90,6 +90,7 @@ class Pipeline:
         """Enter *decisions* in the ledger and carry out what follows; return what became of each."""
         entries = []
         changes = []
+        again = []
         for decision in decisions:
             entry = self.ledger.apply(decision, now)
             entries.append(entry)
@@ -101,8 +102,8 @@ class Pipeline:
                 and (decision.origin == "admin" or now - entry.decision.at > SURELY)
             ):
                 # It should not have been able to fail again: somebody may have taken the ban out of the kernel.
-                changes.append(Change("prolong", entry.decision))
-        notices = self._carry_out(changes, now)
+                again.append(Change("prolong", entry.decision))
+        notices = self._carry_out(changes, now, again)
         self._logbook.entries(entries, now)  # after the fact: when the log says Ban, the address is blocked
         self._logbook.events(notices)
         return entries
@@ -112,6 +113,12 @@ class Pipeline:
         changes = [change for each in decisions if (change := self.ledger.pardon(each.jail, each.id)) is not None]
         return self._end(changes, now, pardoned=True)
 
+    def lift_all(self, jails: Iterable[str], now: float) -> list[Decision]:
+        """End every ban of *jails*, as ``lift`` does, and return them."""
+        names = list(jails)
+        changes = [Change("unban", ban) for jail in names for ban in self.ledger.pardon_jail(jail)]
+        return self._end(changes, now, pardoned=True, jails=names)
+
     def expire(self, now: float) -> list[Decision]:
         """End the bans whose time is over, and return them."""
         return self._end(self.ledger.expire(now), now)
@@ -120,36 +127,51 @@ class Pipeline:
         """Take note of how far sources are judged, for the next save; what has not moved since the last one costs nothing."""
         self._positions.update({source: at for source, at in positions.items() if self._saved.get(source) != at})
 
-    def save(self, changes: Iterable[Change] = (), *, now: float, pardoned: bool = False) -> None:
+    def save(
+        self, changes: Iterable[Change] = (), *, now: float, pardoned: bool = False, jails: Sequence[str] = ()
+    ) -> None:
         """Commit *changes* and all positions since the last time. A database in trouble is the store's to report and retry.
 
-        *pardoned*: that bans ended is because they were mistaken, and they are forgotten.
+        *pardoned*: that bans ended is because they were mistaken, and they are forgotten; *jails*: all bans of these were.
         """
+        if jails:
+            changes = ()
         bans = [change.decision for change in changes if change.op != "unban"]
         ended = [(change.decision.jail, change.decision.id) for change in changes if change.op == "unban"]
         unbans, pardons = ([], ended) if pardoned else (ended, [])
-        if not (bans or ended or self._positions or self._store.pending):
+        if not (bans or ended or jails or self._positions or self._store.pending):
             return
         try:
-            self._store.save(bans, unbans, self._positions, pardons=pardons, now=now)
+            self._store.save(bans, unbans, self._positions, pardons=pardons, pardoned_jails=jails, now=now)
         except StoreError as error:
             self._logbook.say("database", "ERROR", str(error))
         self._saved.update(self._positions)  # or kept by the store, until it can
         self._positions = {}
 
-    def _end(self, changes: list[Change], now: float, *, pardoned: bool = False) -> list[Decision]:
-        notices = self._carry_out(changes, now, pardoned=pardoned)
-        for change in changes:
-            self._logbook.lifted(change.decision)
-        for notice in notices:
-            self._logbook.event(notice)
+    def _end(
+        self, changes: list[Change], now: float, *, pardoned: bool = False, jails: Sequence[str] = ()
+    ) -> list[Decision]:
+        notices = self._carry_out(changes, now, pardoned=pardoned, jails=jails)
+        self._logbook.all_lifted(change.decision for change in changes)
+        self._logbook.events(notices)
         return [change.decision for change in changes]
 
-    def _carry_out(self, changes: list[Change], now: float, *, pardoned: bool = False) -> list[Notice]:
-        """Bring *changes* into the firewall in one go, then into the database together with how far the sources are judged."""
-        if not changes:
+    def _carry_out(
+        self,
+        changes: list[Change],
+        now: float,
+        again: Sequence[Change] = (),
+        *,
+        pardoned: bool = False,
+        jails: Sequence[str] = (),
+    ) -> list[Notice]:
+        """Bring *changes* into the firewall in one go, then into the database together with how far the sources are judged.
+
+        *again* is what stands already: the firewall is told once more, and who runs commands may look whether it still holds.
+        """
+        if not (changes or again):
             return []
-        notices = self._dispatch.apply(changes, now)
-        self.save(changes, now=now, pardoned=pardoned)
-        self.act(changes)
+        notices = self._dispatch.apply([*changes, *again], now)
+        self.act([*changes, *again])  # only taken note of; before the database forgets what led to a mistaken ban
+        self.save(changes, now=now, pardoned=pardoned, jails=jails)
         return notices

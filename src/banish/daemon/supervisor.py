@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Collection, Generator, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import banish
@@ -20,11 +21,12 @@ from banish.config.jails import load
 from banish.config.settings import DaemonSettings, load_settings
 from banish.control.server import ControlServer
 from banish.daemon.assembly import Assembly, Running, assemble
-from banish.daemon.background import figures, history
+from banish.daemon.background import figures, history, latest
 from banish.daemon.complaints import unreadable, unspared
 from banish.daemon.logbook import Logbook
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.questions import Answer, Questions
+from banish.daemon.restoring import SLICE, restorable, slices, tell
 from banish.daemon.service import Service
 from banish.daemon.spared import Spared
 from banish.decisions.ledger import Ledger
@@ -97,6 +99,10 @@ class Supervisor:
         self._read_at = 0.0
         self._ahead = time.time() - time.monotonic()
         self._reported: set[str] = set()
+        self._attended: set[int] = set()
+        """File descriptors of enforcers that tell what others do."""
+        self._telling: asyncio.Task[None] | None = None
+        """Writes what was restored into the log."""
         self._store: Store
         self._dispatch: Dispatch
         self._runner: Runner
@@ -168,13 +174,15 @@ class Supervisor:
         )
         self._spared.look(self._jails(), now)
         with _without_collection():
-            self._restore(self.running, now)
+            restored = self._restore(self.running, now)
             self._tell(self._dispatch.start(now))
             self._runner.configure(self._actions())
+        self._attend()
         self._source = FileSource(self._logpaths(), self._store.positions())
         self._purge_at = now + PURGE_EVERY
         for name in self.running:
             self.logbook.say("jail", "INFO", f"Jail '{name}' started")
+        self._tell_restored(restored)
 
     def stop(self) -> None:
         """Make ``run`` come to its end."""
@@ -237,6 +245,21 @@ class Supervisor:
             self.logbook.say("server", "WARNING", f"The clock was set by {jumped:+.0f} s; bans end by the new one")
             self._tell(self._dispatch.start(now))
 
+    def _attend(self) -> None:
+        """Listen to what others do to the bans, wherever that can be heard; elsewhere the look of every few seconds serves."""
+        loop = asyncio.get_running_loop()
+        for descriptor in self._attended:
+            loop.remove_reader(descriptor)
+        listeners = self._dispatch.listeners()
+        self._attended = set(listeners.values())
+        for descriptor in self._attended:
+            loop.add_reader(descriptor, self._disturbed)
+        told = ", ".join(listeners) or "none: it is looked every few seconds"
+        self.logbook.say("actions", "DEBUG", f"enforcers that tell at once when somebody changes bans: {told}")
+
+    def _disturbed(self) -> None:
+        self._tell(self._dispatch.hear(time.time()))
+
     async def _keep_spared(self) -> None:
         """Beside the clock, because a name server may take its time."""
         while True:
@@ -259,14 +282,18 @@ class Supervisor:
                 self.logbook.say("jail", "INFO", f"Jail '{name}' stopped")
         if hasattr(self, "_runner"):
             await (self._runner.stop() if self._stopping.is_set() else self._runner.abandon())
+        for descriptor in self._attended:
+            asyncio.get_running_loop().remove_reader(descriptor)
         if hasattr(self, "_dispatch"):
             # Who did not mean to stop leaves the table standing: the kernel goes on without us.
-            self._tell(self._dispatch.stop(keep=not self._stopping.is_set()))
+            self._tell(self._dispatch.stop(keep=self._settings.keepbans or not self._stopping.is_set()))
         try:
             self._store.close()
         except StoreError as error:
             self.logbook.say("database", "ERROR", str(error))
         self._names.close()
+        if self._telling is not None:
+            await self._telling
         self.logbook.say("server", "INFO", "Exiting banish")
 
     # Reload
@@ -294,10 +321,12 @@ class Supervisor:
                 self.logbook.lifted(change.decision, repealed=True)
             self.logbook.say("jail", "INFO", f"Jail '{name}' stopped")
         self._spared.look(self._jails(), now)
-        self._restore(self.running.keys() - before.keys(), now)
+        restored = self._restore(self.running.keys() - before.keys(), now)
         self._lift_ignored(now)
         self._tell(self._dispatch.reconfigure(self._actions(), now))
         self._runner.configure(self._actions())
+        self._attend()
+        self._tell_restored(restored)
         after = self._logpaths()
         self._source.remove(patterns - {path.pattern for path in after})
         self._source.add(after)
@@ -355,6 +384,7 @@ class Supervisor:
         return World(
             lambda jail: figures(self.running.get(jail), self.ledger),
             lambda id_: history(self._store, [*self.running], id_),
+            lambda jail, id_: latest(self._store, jail, id_),
         )
 
     def _logpaths(self) -> list[LogPath]:
@@ -379,21 +409,27 @@ class Supervisor:
                 self._readers[source, settings] = LineReader(settings)
         return [Subscription(self._readers[source, settings], jails) for settings, jails in found.items()]
 
-    def _restore(self, jails: Collection[str], now: float) -> None:
-        """Enter in the ledger what earlier runs, or these jails before they left, have banned."""
+    def _restore(self, jails: Collection[str], now: float) -> list[Decision]:
+        """Enter in the ledger what earlier runs, or these jails before they left, have banned; return what stands of it."""
         if not jails:
-            return
-        for (jail, id_), past in self._store.past().items():
+            return []
+        for (jail, id_), past in self._store.past(now):
             if jail in jails:
                 self.ledger.remember(jail, id_, past)
         self.dormant = set()
-        for decision in self._store.standing(now):
-            if decision.jail not in self.running:
-                self.dormant.add(decision.jail)
-            elif decision.jail in jails:
-                rules = self.running[decision.jail].jail.ignore
-                if rules.rule(decision.id, decision.network) is None:
-                    self.logbook.entry(self.ledger.apply(decision._replace(origin="restored"), now), now)
+        return self.ledger.restore(restorable(self._store.standing(now), self.running, jails, self.dormant), now)
+
+    def _tell_restored(self, restored: list[Decision]) -> None:
+        """Write what was restored into the log, beside other work when it is much."""
+        for first in islice(slices(restored), 1):
+            tell(self.logbook, first)
+        if len(restored) > SLICE:
+            self._telling = asyncio.create_task(self._tell_rest(restored))
+
+    async def _tell_rest(self, restored: list[Decision]) -> None:
+        for part in islice(slices(restored), 1, None):
+            await asyncio.sleep(0)
+            tell(self.logbook, part)
 
     def forget_dormant(self, wanted: Callable[[Decision], bool], now: float) -> list[Decision]:
         """End what is banned in jails that do not run, as far as *wanted*: it would be in force again when they do."""
@@ -453,7 +489,7 @@ class Supervisor:
         if 0 <= self._purge_at - now <= PURGE_EVERY:
             return
         try:
-            purged = self._store.purge(now, self._settings.dbpurgeage)
+            purged = self._store.purge(now, self._settings.dbpurgeage) or self._store.sweep()
         except StoreError as error:
             self.logbook.say("database", "ERROR", str(error))
             purged = 0

@@ -46,12 +46,13 @@ class NetworkSet:
     """Networks, looked up by the few prefix lengths that occur: the cost does not grow with their number."""
 
     def __init__(self, networks: Iterable[Network] = ()) -> None:
-        self._by_prefix: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
+        self._by_prefix: dict[int, dict[int, set[int]]] = {}
+        """By version and prefix length."""
         self._all = frozenset(networks)
         for network in self._all:
             bits = network.max_prefixlen - network.prefixlen
-            values = self._by_prefix[network.version].setdefault(network.prefixlen, set())
-            values.add(int(network.network_address) >> bits)
+            values = self._by_prefix.setdefault(network.version, {}).setdefault(network.prefixlen, set())
+            values.add(network.value >> bits)
 
     def __len__(self) -> int:
         return len(self._all)
@@ -64,8 +65,11 @@ class NetworkSet:
 
     def touches(self, network: Network) -> bool:
         """True when *network* lies in one of ours, or one of ours in it."""
-        value, length, longest = int(network.network_address), network.prefixlen, network.max_prefixlen
-        for prefix, values in self._by_prefix[network.version].items():
+        by_prefix = self._by_prefix.get(network.version)
+        if by_prefix is None:
+            return False
+        value, length, longest = network.value, network.prefixlen, network.max_prefixlen
+        for prefix, values in by_prefix.items():
             if prefix <= length:
                 if value >> (longest - prefix) in values:
                     return True

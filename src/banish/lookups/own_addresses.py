@@ -13,12 +13,11 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from banish.addresses import Network
+from banish.addresses import Network, network_of
 from banish.model import Notice
 
-LOOPBACK: frozenset[Network] = frozenset({IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")})
+LOOPBACK: frozenset[Network] = frozenset({network_of(bytes((127, 0, 0, 0)), 8), network_of(bytes(15) + b"\1")})
 
 # linux/netlink.h, linux/rtnetlink.h, linux/if_addr.h
 _NLMSG_ERROR = 0x2
@@ -106,9 +105,9 @@ def _address(body: bytes) -> Network | None:
     attributes = dict(_attributes(body[_IFADDRMSG.size :]))
     packed = attributes.get(_IFA_LOCAL, attributes.get(_IFA_ADDRESS, b""))
     if family == socket.AF_INET and len(packed) == 4:
-        return IPv4Network(IPv4Address(packed))
+        return network_of(packed)
     if family == socket.AF_INET6 and len(packed) == 16:
-        return IPv6Network(IPv6Address(packed))
+        return network_of(packed)
     return None
 
 
