@@ -16,6 +16,18 @@ Network = IPv4Network | IPv6Network
 _MAPPED_PREFIX = 96
 
 
+def network_of(packed: bytes, prefixlen: int | None = None) -> Network:
+    """Return the network that *packed* (4 or 16 bytes, as in a packet) lies in; without *prefixlen* that one address.
+
+    >>> network_of(bytes((192, 0, 2, 9)), 24)
+    IPv4Network('192.0.2.0/24')
+    """
+    bits = len(packed) * 8 if prefixlen is None else prefixlen
+    if len(packed) == 4:
+        return IPv4Network((packed, bits), strict=False)
+    return IPv6Network((packed, bits), strict=False)
+
+
 @lru_cache(maxsize=65536)
 def parse(text: str) -> Network | None:
     """Return the network *text* names, or None when it is neither an address nor a network (a host name, for one).
