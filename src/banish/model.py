@@ -129,6 +129,8 @@ class Decision:
     fields: Fields = field(default_factory=dict)
     increase: Increase | None = None
     """Set when earlier bans had a say in how long this one lasts; told once, not kept."""
+    forced: bool = False
+    """An administrator wants it though a rule would spare the id; no rule ends it either."""
 
 
 class Change(NamedTuple):
@@ -136,6 +138,21 @@ class Change(NamedTuple):
 
     op: Literal["ban", "unban", "prolong"]
     decision: Decision
+
+
+IncidentKind = Literal["banned", "prolonged", "unbanned", "expired", "refused", "paused", "resumed"]
+
+
+class Incident(NamedTuple):
+    """Something that happened to a jail, for those who look later: a row of the database's table ``events``."""
+
+    at: float
+    jail: str
+    kind: IncidentKind
+    id: str = ""
+    """Empty where it concerns the jail as a whole."""
+    reason: str = ""
+    origin: Origin = "jail"
 
 
 @dataclass(frozen=True, slots=True)

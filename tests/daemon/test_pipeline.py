@@ -69,11 +69,9 @@ class Book(Store):
     story: list[str]
     broken = False
 
-    def save(
-        self, bans: Iterable[Decision] = (), unbans: Any = (), positions: Any = None, *, pardons: Any = (), now: float
-    ) -> None:
+    def save(self, bans: Iterable[Decision] = (), unbans: Any = (), positions: Any = None, **more: Any) -> None:
         bans = list(bans)
-        super().save(bans, unbans, positions, pardons=pardons, now=now)
+        super().save(bans, unbans, positions, **more)
         self.story += [f"book: {ban.id}" for ban in bans]
         if self.broken:
             raise StoreError("disk full")

@@ -1,4 +1,4 @@
-"""The database: bans and source positions, committed together.
+"""The database: bans, source positions and the history of events, committed together.
 
 The daemon speaks `Decision` and `Position`, the other side is one SQLite file in WAL mode. Positions and the bans that came from
 the lines before them are one transaction: after a crash, a power cut or kill -9 both are as they were at some commit, and the
@@ -18,15 +18,15 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from banish.decisions.ledger import Past
 from banish.errors import Origin, Problem, StoreError
-from banish.model import Decision, Position
-from banish.store import file, lock, rows
+from banish.model import Decision, Incident, Position
+from banish.store import file, history, lock, rows
 from banish.store.rows import Key
 
 PENDING = 100_000
@@ -65,6 +65,7 @@ class Store:
         self._bans: dict[Key, Decision | float | None] = {}
         """Not yet written: a ban, when it was ended, or None: it is to be forgotten."""
         self._positions: dict[str, Position | None] = {}
+        self._history = history.History()
         self._dropped = 0
         self._found: Problem | None = None
         """What was wrong with the file when it was opened."""
@@ -189,6 +190,7 @@ class Store:
         positions: Mapping[str, Position | None] | None = None,
         *,
         pardons: Iterable[Key] = (),
+        incidents: Iterable[Incident] = (),
         now: float,
     ) -> None:
         """Write all of it, and whatever an earlier call could not write, in one transaction.
@@ -196,12 +198,14 @@ class Store:
         *unbans* are (jail, id) of bans that ended before their time, at *now*: the row stays and keeps its count. They count
         as later than *bans* of the same call. A ban of the same jail and id replaces the row (that is how a ban is prolonged).
         *pardons* are (jail, id) of bans that shall be forgotten altogether, their count too.
-        A position of None forgets its source.
+        A position of None forgets its source. *incidents* go into the history, in their order.
 
         What cannot be written is kept for the next call, and nothing is lost by carrying on. Raises StoreError when that
         begins, and when it fails for another reason than the last time; as long as it lasts it is tried again after 1, 2, 4 and
         at last every 60 seconds, calls before that only take note, and `problem` tells it.
         """
+        bans = list(bans)
+        self._history.add(incidents, bans)
         for ban in bans:
             _put(self._bans, (ban.jail, ban.id), ban)
         for key in unbans:
@@ -222,8 +226,8 @@ class Store:
 
     @property
     def pending(self) -> int:
-        """How many bans and positions wait to be written, because the last `save` failed; 0 when all is well."""
-        return len(self._bans) + len(self._positions)
+        """How many bans, positions and events wait to be written, because the last `save` failed; 0 when all is well."""
+        return len(self._bans) + len(self._positions) + len(self._history)
 
     def standing(self, now: float) -> Iterator[Decision]:
         """Yield the bans that are in force at *now*, those that end first first, with the origin they were saved with.
@@ -265,6 +269,23 @@ class Store:
         except sqlite3.Error as error:
             raise StoreError(f"{self._name}: cannot purge old bans: {error} ({file.remedy(error)})") from error
 
+    def forced(self) -> dict[Key, float]:
+        """Return which bans an administrator forced, with when they began. Raises StoreError when it cannot be read."""
+        with self._reading():
+            return history.forced(self._connection)
+
+    def incidents(self, subject: str | None = None, since: float = 0.0, most: int = 1000) -> list[Incident]:
+        """Return the last *most* events since *since*, the oldest first; see ``history.read``. Raises StoreError."""
+        with self._reading():
+            return history.read(self._connection, subject, since, most)
+
+    def purge_history(self, before: float) -> int:
+        """Forget some events from before *before*, and return how many. Raises StoreError when it cannot be written."""
+        try:
+            return history.purge(self._connection, before)
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._name}: cannot purge old events: {error} ({file.remedy(error)})") from error
+
     def close(self) -> None:
         """Try once more to write what waits, and close. Raises StoreError when something stayed unwritten."""
         try:
@@ -295,6 +316,7 @@ class Store:
             return error
         self._bans.clear()
         self._positions.clear()
+        self._history.clear()
         self._trouble, self._pause = None, 0.0
         return None
 
@@ -346,6 +368,7 @@ class Store:
             known = [(source, position) for source, position in self._positions.items() if position is not None]
             write.executemany(_POSITION, [rows.position_row(*item) for item in known])
             write.executemany(_FORGET, [(rows.text(source),) for source, at in self._positions.items() if at is None])
+            self._history.write(write)
             write.execute("COMMIT")
         except BaseException:
             # SQLite has rolled back by itself after some errors (a full disk, for one); then this has nothing to do.
@@ -354,8 +377,13 @@ class Store:
             raise
 
     def _read(self, query: str, values: tuple[float, ...]) -> list[tuple[object, ...]]:
-        try:
+        with self._reading():
             return self._connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.Error as error:
             raise StoreError(f"{self._name}: cannot read the database: {error} ({file.remedy(error)})") from error
 

@@ -14,13 +14,13 @@ from importlib import resources
 from pathlib import Path
 
 from banish.errors import StoreError
-from banish.store import rows
+from banish.store import history, rows
 
 ALL_BANS = """
     SELECT jail, id, network, at, expires_at, origin, reason, ban_count, failures, matches, fields FROM bans"""
 ALL_POSITIONS = 'SELECT source, device, inode, "offset", head, anchor FROM positions'
 
-_STEPS = ("schema.sql",)
+_STEPS = ("schema.sql", "events.sql")
 """Step *n* makes version *n + 1* (``PRAGMA user_version``) out of version *n*; steps are added, never changed."""
 
 # Memory-mapped reading is left off on purpose: SQLite cannot report a failing disk through it, the process dies of SIGBUS.
@@ -122,6 +122,8 @@ def migrate(connection: sqlite3.Connection, name: str) -> int:
         try:
             connection.execute(ALL_BANS).close()
             connection.execute(ALL_POSITIONS).close()
+            for query in history.TABLES:
+                connection.execute(query).close()
         except sqlite3.OperationalError as error:
             raise DamagedError(str(error)) from error
     except BaseException:
