@@ -21,6 +21,7 @@ from banish.config.settings import DaemonSettings, load_settings
 from banish.control.server import ControlServer
 from banish.daemon.assembly import Assembly, Running, assemble
 from banish.daemon.complaints import unreadable, unspared
+from banish.daemon.guardian import Guardian
 from banish.daemon.logbook import Logbook
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.questions import Answer, Questions
@@ -35,7 +36,7 @@ from banish.jail import Jail
 from banish.lines.reader import LineReader, LineSettings
 from banish.lookups.commands import Commands
 from banish.lookups.names import Names
-from banish.model import Decision, Notice, Question
+from banish.model import Decision, Incident, Notice, Question
 from banish.sources.files import FileSource, FileStatus
 from banish.sources.paths import LogPath
 from banish.store.database import Store
@@ -74,6 +75,7 @@ class Supervisor:
         self.dormant: set[str] = set()
         """Jails that do not run now but have bans in the database."""
         self.pipeline: Pipeline
+        self.guardian: Guardian
         self._options = options
         self._settings = DaemonSettings()
         self._problems: list[Problem] = []
@@ -143,6 +145,7 @@ class Supervisor:
         """Put in force what earlier runs banned, and open the logs."""
         self._dispatch = Dispatch(self._actions(), lambda: self.ledger)
         self.pipeline = Pipeline(self.ledger, self._dispatch, self._store, self.logbook)
+        self.guardian = self.pipeline.guardian = Guardian(self._tell, self.pipeline.keep)
         self.pipeline.subscribe = self._subscribers
         self._commands = Commands()
         self._questions = Questions(
@@ -154,6 +157,7 @@ class Supervisor:
             clock=time.time,
         )
         self._spared.look(self._jails(), now)
+        self._guard(now)
         with _without_collection():
             self._restore(self.running, now)
             self._tell(self._dispatch.start(now))
@@ -229,6 +233,8 @@ class Supervisor:
         now = time.time()
         if await self._spared.refresh(self._jails(), now):
             self._lift_ignored(now)
+        await self.guardian.refresh(now)
+        self._lift_unjust(now)
 
     async def _close(self, server: ControlServer) -> None:
         await server.close()
@@ -246,6 +252,8 @@ class Supervisor:
         except StoreError as error:
             self.logbook.say("database", "ERROR", str(error))
         self._names.close()
+        if hasattr(self, "guardian"):
+            self.guardian.close()
         self.logbook.say("server", "INFO", "Exiting banish")
 
     # Reload
@@ -273,8 +281,10 @@ class Supervisor:
                 self.logbook.lifted(change.decision, repealed=True)
             self.logbook.say("jail", "INFO", f"Jail '{name}' stopped")
         self._spared.look(self._jails(), now)
+        self._guard(now)
         self._restore(self.running.keys() - before.keys(), now)
         self._lift_ignored(now)
+        self._lift_unjust(now)
         self._tell(self._dispatch.reconfigure(self._actions(), now))
         after = self._logpaths()
         self._source.remove(patterns - {path.pattern for path in after})
@@ -298,7 +308,12 @@ class Supervisor:
         """Return everything that a person should mend, at this moment."""
         log = [self.logbook.trouble] if self.logbook.trouble is not None else []
         ours = [*log, *self._store.problems, *self._dispatch.problems()]
-        return [*self._problems, *ours, *self._standing_problems()]
+        return [*self.guardian.problems(), *self._problems, *ours, *self._standing_problems()]
+
+    def incidents(self, subject: str | None, since: float) -> list[Incident]:
+        """Return what happened since *since*, to all jails or to *subject* (a jail or an address); the latest, oldest first."""
+        self.pipeline.save(now=time.time())
+        return self._store.incidents(subject, since)
 
     def not_in_force(self) -> str:
         """Return what keeps new bans from being in force; empty when nothing does."""
@@ -358,13 +373,15 @@ class Supervisor:
             if jail in jails:
                 self.ledger.remember(jail, id_, past)
         self.dormant = set()
+        forced = self._store.forced()
         for decision in self._store.standing(now):
             if decision.jail not in self.running:
                 self.dormant.add(decision.jail)
             elif decision.jail in jails:
-                rules = self.running[decision.jail].jail.ignore
-                if rules.rule(decision.id, decision.network) is None:
-                    self.logbook.entry(self.ledger.apply(replace(decision, origin="restored"), now), now)
+                ours = forced.get((decision.jail, decision.id)) == decision.at
+                decision = replace(decision, origin="restored", forced=ours)
+                if self._may_stand(decision) and self.guardian.admit(decision, now) is None:
+                    self.logbook.entry(self.ledger.apply(decision, now), now)
 
     def forget_dormant(self, wanted: Callable[[Decision], bool], now: float) -> list[Decision]:
         """End what is banned in jails that do not run, as far as *wanted*: it would be in force again when they do."""
@@ -378,13 +395,27 @@ class Supervisor:
 
     def _lift_ignored(self, now: float) -> None:
         """End the bans of whoever ``ignoreip`` spares since the reload."""
-        spared = [
-            decision
-            for decision in self.ledger
-            if (running := self.running.get(decision.jail))
-            and running.jail.ignore.rule(decision.id, decision.network) is not None
-        ]
-        self.pipeline.lift(spared, now)
+        self.pipeline.lift(
+            [decision for decision in self.ledger if not self._may_stand(decision)], now, "is ignored now"
+        )
+
+    def _lift_unjust(self, now: float) -> None:
+        """End the bans of whoever no jail may ban, as is known now."""
+        for decision, why in self.guardian.unjust(self.ledger):
+            text = f"[{decision.jail}] The ban of {decision.id} is lifted: {why}"
+            self._tell([Notice("WARNING", "actions", text)])
+            self.pipeline.lift([decision], now, why)
+
+    def _may_stand(self, decision: Decision) -> bool:
+        """Return whether the jail of *decision* does not ignore its id."""
+        running = self.running.get(decision.jail)
+        return decision.forced or not running or running.jail.ignore.rule(decision.id, decision.network) is None
+
+    def _guard(self, now: float) -> None:
+        """Let the guardian go by the configuration, and find out whom it protects."""
+        breakers = {name: running.config.breaker for name, running in self.running.items()}
+        self.guardian.configure(self._settings.spare, breakers, now)
+        self.guardian.look(now)
 
     def _ask(self) -> None:
         """Find the answers to what the heart asked, beside the reading of logs."""
@@ -425,6 +456,7 @@ class Supervisor:
             return
         try:
             purged = self._store.purge(now, self._settings.dbpurgeage)
+            purged += self._store.purge_history(now - self._settings.historyage)
         except StoreError as error:
             self.logbook.say("database", "ERROR", str(error))
             purged = 0

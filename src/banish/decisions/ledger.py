@@ -28,9 +28,12 @@ COUNTS = 1_000_000
 
 
 class Entry(NamedTuple):
-    """What became of a decision. *change* is None when nothing has to be done; *decision* is what stands now."""
+    """What became of a decision. *change* is None when nothing has to be done; *decision* is what stands now.
 
-    outcome: Literal["banned", "prolonged", "already banned", "expired"]
+    ``refused`` and ``withheld`` are not the ledger's: such a decision never came here, and its reason says why.
+    """
+
+    outcome: Literal["banned", "prolonged", "already banned", "expired", "refused", "withheld"]
     decision: Decision
     change: Change | None
 
@@ -142,7 +145,7 @@ class Ledger:
             if decision.expires_at <= known.expires_at:
                 return Entry("already banned", known, None)
             # The ban is still the first one: its count stays, its evidence is what led to the longer end.
-            decision = replace(decision, at=known.at, ban_count=known.ban_count)
+            decision = replace(decision, at=known.at, ban_count=known.ban_count, forced=known.forced or decision.forced)
             self._enter(decision)
             return Entry("prolonged", decision, Change("prolong", decision))
         if decision.origin != "restored":
