@@ -144,6 +144,8 @@ class Decision(NamedTuple):
     """What *expires_at* goes by."""
     set_at: float | None = None
     """When *expires_at* was decided, where that was after *at*: the ban was prolonged."""
+    forced: bool = False
+    """An administrator wants it though a rule would spare the id; no rule ends it either."""
 
     def bare(self) -> Decision:
         """The same without evidence, as it is kept in memory for as long as the ban stands."""
@@ -157,6 +159,21 @@ class Change(NamedTuple):
 
     op: Literal["ban", "unban", "prolong"]
     decision: Decision
+
+
+IncidentKind = Literal["banned", "prolonged", "unbanned", "expired", "refused", "paused", "resumed"]
+
+
+class Incident(NamedTuple):
+    """Something that happened to a jail, for those who look later: a row of the database's table ``events``."""
+
+    at: float
+    jail: str
+    kind: IncidentKind
+    id: str = ""
+    """Empty where it concerns the jail as a whole."""
+    reason: str = ""
+    origin: Origin = "jail"
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,7 +213,7 @@ def version_1(path: Path, values: str) -> None:
     connection.close()
 
 
-def test_a_database_of_version_1_is_read_and_goes_on_as_version_2(path: Path) -> None:
+def test_a_database_of_version_1_is_read_and_goes_on_as_version_3(path: Path) -> None:
     lines = """'["line 1"]', '{"user":"root"}'"""
     version_1(
         path,

@@ -34,6 +34,7 @@ DECISIONS = st.builds(
     increase=st.none(),  # told once, not kept
     basis=st.sampled_from(["bantime", "increased", "said"]),
     set_at=st.none() | TIMES,
+    forced=st.booleans(),
 )
 
 UNSIGNED = st.integers(0, 2**64 - 1)

@@ -96,6 +96,24 @@ class Outcome(TypedDict):
     """Why it is not in force although it is banned; it will be as soon as it can."""
 
 
+class Resumed(TypedDict):
+    """*withheld*: how many bans were not made while *jail* was paused; None when it was not."""
+
+    jail: str
+    withheld: int | None
+
+
+class LogRow(TypedDict):
+    """One event; *address* is empty where it concerns the whole jail."""
+
+    at: float
+    jail: str
+    kind: Literal["banned", "prolonged", "unbanned", "expired", "refused", "paused", "resumed"]
+    address: str
+    reason: str
+    origin: Literal["jail", "admin", "restored", "fleet"]
+
+
 class Reloaded(TypedDict):
     """*jails*: those that run now."""
 
@@ -122,9 +140,12 @@ class Control(Protocol):
         """Bans in force; with *network*, those that overlap it."""
 
     def ban(
-        self, jail: str, addresses: list[str], seconds: float | None, reason: str | None
+        self, jail: str, addresses: list[str], seconds: float | None, reason: str | None, force: bool
     ) -> list[Outcome] | Awaitable[list[Outcome]]:
-        """Ban each of *addresses*: a row for each, in order. *seconds* is None for the jail's own ban time, ``math.inf`` for ever."""
+        """Ban each of *addresses*: a row for each, in order. *seconds* is None for the jail's own ban time, ``math.inf`` for ever.
+
+        *force*: also those that are ignored or never banned.
+        """
 
     def unban(
         self, jail: str | None, addresses: list[str], everything: bool
@@ -133,6 +154,12 @@ class Control(Protocol):
 
         *everything*: every ban, in *jail* or in all jails; *addresses* is empty then.
         """
+
+    def resume(self, jail: str) -> Resumed | Awaitable[Resumed]:
+        """End the pause of *jail*."""
+
+    def log(self, subject: str | None, seconds: float | None) -> list[LogRow] | Awaitable[list[LogRow]]:
+        """The last events, the oldest first; those of *subject* and of the last *seconds* only, where they are given."""
 
     def reload(self) -> Reloaded | Awaitable[Reloaded]:
         """Read the configuration again and go on with it. A jail that cannot run is a problem, not an error."""

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
 import time
-from collections.abc import Awaitable, Callable, Collection, Generator, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import banish
@@ -25,10 +23,10 @@ from banish.daemon.background import figures, history, latest
 from banish.daemon.complaints import unreadable, unspared
 from banish.daemon.logbook import Logbook
 from banish.daemon.pipeline import Pipeline
+from banish.daemon.protection import Protection
 from banish.daemon.questions import Answer, Questions
-from banish.daemon.restoring import SLICE, restorable, slices, tell
+from banish.daemon.restoring import Restoring, without_collection
 from banish.daemon.service import Service
-from banish.daemon.spared import Spared
 from banish.decisions.ledger import Ledger
 from banish.enforcement.actions import ActionSettings
 from banish.enforcement.commands.runner import Runner
@@ -42,7 +40,7 @@ from banish.lines.reader import LineReader, LineSettings
 from banish.lookups.commands import Commands
 from banish.lookups.hosts import Hosts
 from banish.lookups.names import Names
-from banish.model import Decision, Notice, Question
+from banish.model import Incident, Notice, Question
 from banish.sources.files import FileSource, FileStatus
 from banish.sources.paths import LogPath
 from banish.store.database import Store
@@ -81,9 +79,9 @@ class Supervisor:
         self.logbook = Logbook()
         self.running: dict[str, Running] = {}
         self.broken: dict[str, Problem] = {}
-        self.dormant: set[str] = set()
-        """Jails that do not run now but have bans in the database."""
         self.pipeline: Pipeline
+        self.protection: Protection
+        self.restoring: Restoring
         self._options = options
         self._settings = DaemonSettings()
         self._problems: list[Problem] = []
@@ -91,7 +89,6 @@ class Supervisor:
         self._subscriptions: dict[str, tuple[dict[str, Running], frozenset[str], list[Subscription]]] = {}
         """Who watches a source, behind the jails and the patterns of the source that this was found out for."""
         self._names = Names()
-        self._spared = Spared(self._names)
         self._commands: Commands
         self._questions: Questions
         self._stopping: asyncio.Event
@@ -101,8 +98,6 @@ class Supervisor:
         self._reported: set[str] = set()
         self._attended: set[int] = set()
         """File descriptors of enforcers that tell what others do."""
-        self._telling: asyncio.Task[None] | None = None
-        """Writes what was restored into the log."""
         self._store: Store
         self._dispatch: Dispatch
         self._runner: Runner
@@ -144,7 +139,7 @@ class Supervisor:
         try:
             self._begin(time.time())
             # Names come after the bans: a slow name server must not leave a hole, and whom a name spares is let in then.
-            await self._refresh_spared()
+            await self.protection.refresh(time.time())
             service.ready = True
             ready()
             await self._watch()
@@ -159,6 +154,8 @@ class Supervisor:
         """Put in force what earlier runs banned, and open the logs."""
         self._dispatch = Dispatch(self._actions(), lambda: self.ledger)
         self.pipeline = Pipeline(self.ledger, self._dispatch, self._store, self.logbook)
+        self.protection = Protection(self._names, self.pipeline, self._tell)
+        self.restoring = Restoring(self.ledger, self._store, self.protection, self.logbook)
         self.pipeline.subscribe = self._subscribers
         hosts = Hosts()
         self._runner = Runner(lambda: self.ledger, self._world(), self.logbook.say, hosts.name_of)
@@ -172,9 +169,9 @@ class Supervisor:
             tell=self._tell,
             clock=time.time,
         )
-        self._spared.look(self._jails(), now)
-        with _without_collection():
-            restored = self._restore(self.running, now)
+        self.protection.configure(self.running, self._settings.spare, now)
+        with without_collection():
+            restored = self.restoring.restore(self.running, self.running, now)
             self._tell(self._dispatch.start(now))
             self._runner.configure(self._actions())
         self._attend()
@@ -182,7 +179,7 @@ class Supervisor:
         self._purge_at = now + PURGE_EVERY
         for name in self.running:
             self.logbook.say("jail", "INFO", f"Jail '{name}' started")
-        self._tell_restored(restored)
+        self.restoring.tell(restored)
 
     def stop(self) -> None:
         """Make ``run`` come to its end."""
@@ -263,14 +260,8 @@ class Supervisor:
     async def _keep_spared(self) -> None:
         """Beside the clock, because a name server may take its time."""
         while True:
-            await _stroke(TICK if self._spared.must_look(self._jails()) else IDLE)
-            await self._refresh_spared()
-
-    async def _refresh_spared(self) -> None:
-        """Learn who must not be banned, and end the bans of those that are."""
-        now = time.time()
-        if await self._spared.refresh(self._jails(), now):
-            self._lift_ignored(now)
+            await _stroke(TICK if self.protection.must_look() else IDLE)
+            await self.protection.refresh(time.time())
 
     async def _close(self, server: ControlServer) -> None:
         await server.close()
@@ -292,8 +283,9 @@ class Supervisor:
         except StoreError as error:
             self.logbook.say("database", "ERROR", str(error))
         self._names.close()
-        if self._telling is not None:
-            await self._telling
+        if hasattr(self, "restoring"):
+            await self.restoring.told()
+            self.protection.close()
         self.logbook.say("server", "INFO", "Exiting banish")
 
     # Reload
@@ -316,17 +308,17 @@ class Supervisor:
         now = time.time()
         for name in before.keys() - self.running.keys():
             # Only the firewall forgets them: should the jail come back, its bans are in the database.
-            self.dormant.add(name)
+            self.restoring.sleep(name)
             for change in self.ledger.lift_jail(name):
                 self.logbook.lifted(change.decision, repealed=True)
             self.logbook.say("jail", "INFO", f"Jail '{name}' stopped")
-        self._spared.look(self._jails(), now)
-        restored = self._restore(self.running.keys() - before.keys(), now)
-        self._lift_ignored(now)
+        self.protection.configure(self.running, self._settings.spare, now)
+        restored = self.restoring.restore(self.running, self.running.keys() - before.keys(), now)
+        self.protection.heed(now)
         self._tell(self._dispatch.reconfigure(self._actions(), now))
         self._runner.configure(self._actions())
         self._attend()
-        self._tell_restored(restored)
+        self.restoring.tell(restored)
         after = self._logpaths()
         self._source.remove(patterns - {path.pattern for path in after})
         self._source.add(after)
@@ -349,7 +341,12 @@ class Supervisor:
         """Return everything that a person should mend, at this moment."""
         log = [self.logbook.trouble] if self.logbook.trouble is not None else []
         ours = [*log, *self._store.problems, *self._dispatch.problems(), *self._runner.problems()]
-        return [*self._problems, *ours, *self._standing_problems()]
+        return [*self.protection.guardian.problems(), *self._problems, *ours, *self._standing_problems()]
+
+    def incidents(self, subject: str | None, since: float) -> list[Incident]:
+        """Return what happened since *since*, to all jails or to *subject* (a jail or an address); the latest, oldest first."""
+        self.pipeline.save(now=time.time())
+        return self._store.incidents(subject, since)
 
     def not_in_force(self) -> str:
         """Return what keeps new bans from being in force; empty when nothing does."""
@@ -372,9 +369,6 @@ class Supervisor:
         self._problems = [*problems, *assembly.problems]
         for problem in self._problems:
             self.logbook.problem(problem)
-
-    def _jails(self) -> list[Jail]:
-        return [running.jail for running in self.running.values()]
 
     def _actions(self) -> dict[str, tuple[ActionSettings, ...]]:
         return {name: running.config.actions for name, running in self.running.items()}
@@ -409,48 +403,6 @@ class Supervisor:
                 self._readers[source, settings] = LineReader(settings)
         return [Subscription(self._readers[source, settings], jails) for settings, jails in found.items()]
 
-    def _restore(self, jails: Collection[str], now: float) -> list[Decision]:
-        """Enter in the ledger what earlier runs, or these jails before they left, have banned; return what stands of it."""
-        if not jails:
-            return []
-        for (jail, id_), past in self._store.past(now):
-            if jail in jails:
-                self.ledger.remember(jail, id_, past)
-        self.dormant = set()
-        return self.ledger.restore(restorable(self._store.standing(now), self.running, jails, self.dormant), now)
-
-    def _tell_restored(self, restored: list[Decision]) -> None:
-        """Write what was restored into the log, beside other work when it is much."""
-        for first in islice(slices(restored), 1):
-            tell(self.logbook, first)
-        if len(restored) > SLICE:
-            self._telling = asyncio.create_task(self._tell_rest(restored))
-
-    async def _tell_rest(self, restored: list[Decision]) -> None:
-        for part in islice(slices(restored), 1, None):
-            await asyncio.sleep(0)
-            tell(self.logbook, part)
-
-    def forget_dormant(self, wanted: Callable[[Decision], bool], now: float) -> list[Decision]:
-        """End what is banned in jails that do not run, as far as *wanted*: it would be in force again when they do."""
-        if not self.dormant:
-            return []
-        found = [
-            decision for decision in self._store.standing(now) if decision.jail in self.dormant and wanted(decision)
-        ]
-        self._store.save(pardons=[(decision.jail, decision.id) for decision in found], now=now)
-        return found
-
-    def _lift_ignored(self, now: float) -> None:
-        """End the bans of whoever ``ignoreip`` spares since the reload."""
-        spared = [
-            decision
-            for decision in self.ledger
-            if (running := self.running.get(decision.jail))
-            and running.jail.ignore.rule(decision.id, decision.network) is not None
-        ]
-        self.pipeline.lift(spared, now)
-
     def _ask(self) -> None:
         """Find the answers to what the heart asked, beside the reading of logs."""
         questions, self.pipeline.questions = self.pipeline.questions, []
@@ -482,14 +434,16 @@ class Supervisor:
         self._reported = set(found)
 
     def _standing_problems(self) -> list[Problem]:
-        return [*unreadable(self.running, self._source), *unspared(self.running, self._spared)]
+        return [*unreadable(self.running, self._source), *unspared(self.running, self.protection.spared)]
 
     def _purge(self, now: float) -> None:
         """Forget, a little at a time, bans that ended longer than dbpurgeage ago."""
         if 0 <= self._purge_at - now <= PURGE_EVERY:
             return
         try:
-            purged = self._store.purge(now, self._settings.dbpurgeage) or self._store.sweep()
+            purged = self._store.purge(now, self._settings.dbpurgeage)
+            purged += self._store.purge_history(now - self._settings.historyage)
+            purged = purged or self._store.sweep()
         except StoreError as error:
             self.logbook.say("database", "ERROR", str(error))
             purged = 0
@@ -514,20 +468,6 @@ class Supervisor:
 async def _stroke(every: float) -> None:
     """Sleep until the loop's clock is at a multiple of *every* seconds: what is due at the same time wakes the system once."""
     await asyncio.sleep(every - asyncio.get_running_loop().time() % every)
-
-
-@contextlib.contextmanager
-def _without_collection() -> Generator[None]:
-    """Do not look for garbage while the block makes what will stay; and never again among what it has made.
-
-    The collector goes through all objects again and again while their number grows, and finds nothing.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def _must_be_trusted(problems: Iterable[Problem]) -> None:

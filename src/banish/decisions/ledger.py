@@ -30,9 +30,12 @@ COUNTS = 1_000_000
 
 
 class Entry(NamedTuple):
-    """What became of a decision. *change* is None when nothing has to be done; *decision* is what stands now."""
+    """What became of a decision. *change* is None when nothing has to be done; *decision* is what stands now.
 
-    outcome: Literal["banned", "prolonged", "already banned", "expired"]
+    ``refused`` and ``withheld`` are not the ledger's: such a decision never came here, and its reason says why.
+    """
+
+    outcome: Literal["banned", "prolonged", "already banned", "expired", "refused", "withheld"]
     decision: Decision
     change: Change | None
 
@@ -169,7 +172,8 @@ class Ledger:
                 return Entry("already banned", known, None)
             # The ban is still the first one: its count stays, its evidence is what led to the longer end.
             set_at = decision.at if decision.set_at is None else decision.set_at
-            decision = decision._replace(at=known.at, ban_count=known.ban_count, set_at=set_at)
+            forced = known.forced or decision.forced
+            decision = decision._replace(at=known.at, ban_count=known.ban_count, set_at=set_at, forced=forced)
             self._enter(decision)
             return Entry("prolonged", decision, Change("prolong", decision))
         if decision.origin != "restored":

@@ -1,4 +1,4 @@
-"""The database: bans and source positions, committed together.
+"""The database: bans, source positions and the history of events, committed together.
 
 The daemon speaks `Decision` and `Position`, the other side is one SQLite file in WAL mode. Positions and the bans that came from
 the lines before them are one transaction: after a crash, a power cut or kill -9 both are as they were at some commit, and the
@@ -24,8 +24,8 @@ from typing import Any, Literal, TypeVar
 
 from banish.decisions.ledger import Past
 from banish.errors import Origin, Problem, StoreError
-from banish.model import Decision, Position
-from banish.store import file, lock, rows
+from banish.model import Decision, Incident, Position
+from banish.store import file, history, lock, rows
 from banish.store.rows import Key
 
 PENDING = 100_000
@@ -77,6 +77,7 @@ class Store:
         """Jails whose bans were all pardoned, and when; earlier than what is in *_bans*."""
         self._swept: tuple[bytes, bytes] | None = (b"", b"")
         """How far evidence was looked through for what belongs to no ban; None: all of it."""
+        self._history = history.History()
         self._dropped = 0
         self._found: Problem | None = None
         """What was wrong with the file when it was opened."""
@@ -202,6 +203,7 @@ class Store:
         *,
         pardons: Iterable[Key] = (),
         pardoned_jails: Iterable[str] = (),
+        incidents: Iterable[Incident] = (),
         now: float,
     ) -> None:
         """Write all of it, and whatever an earlier call could not write, in one transaction.
@@ -209,8 +211,8 @@ class Store:
         *unbans* are (jail, id) of bans that ended before their time, at *now*: the row stays and keeps its count. They count
         as later than *bans* of the same call. A ban of the same jail and id replaces the row (that is how a ban is prolonged).
         *pardons* are (jail, id) of bans that shall be forgotten altogether, their count too; *pardoned_jails* are jails in which
-        that goes for every ban in force, before anything else of the call.
-        A position of None forgets its source.
+        that goes for every ban in force, before anything else of the call. A position of None forgets its source. *incidents* go
+        into the history, in their order.
 
         What cannot be written is kept for the next call, and nothing is lost by carrying on. Raises StoreError when that
         begins, and when it fails for another reason than the last time; as long as it lasts it is tried again after 1, 2, 4 and
@@ -221,6 +223,8 @@ class Store:
             self._bans = {
                 key: word for key, word in self._bans.items() if key[0] != jail or not isinstance(word, Decision)
             }
+        bans = list(bans)
+        self._history.add(incidents, bans)
         for ban in bans:
             _put(self._bans, (ban.jail, ban.id), ban)
         for key in unbans:
@@ -241,15 +245,20 @@ class Store:
 
     @property
     def pending(self) -> int:
-        """How many bans and positions wait to be written, because the last `save` failed; 0 when all is well."""
-        return len(self._bans) + len(self._positions) + len(self._pardoned)
+        """How many bans, positions and events wait to be written, because the last `save` failed; 0 when all is well."""
+        return len(self._bans) + len(self._positions) + len(self._pardoned) + len(self._history)
 
     def standing(self, now: float) -> Iterator[Decision]:
         """Yield the bans that are in force at *now*, as restored ones and without evidence, in no particular order.
 
         To be used up before anything is written. Raises StoreError when the database cannot be read.
         """
-        return rows.decisions(self._read(_STANDING, (now,)))
+        forced = self.forced()
+        for decision in rows.decisions(self._read(_STANDING, (now,))):
+            if forced and forced.get((decision.jail, decision.id)) == decision.at:
+                yield decision._replace(forced=True)
+            else:
+                yield decision
 
     def past(self, now: float) -> Iterator[tuple[Key, Past]]:
         """Yield how often each (jail, id) was banned whose last ban is over at *now*, as far back as `purge` has left them.
@@ -317,6 +326,23 @@ class Store:
         self._swept = (found[-1][0], found[-1][1]) if found else None
         return len(found)
 
+    def forced(self) -> dict[Key, float]:
+        """Return which bans an administrator forced, with when they began. Raises StoreError when it cannot be read."""
+        with self._reading():
+            return history.forced(self._connection)
+
+    def incidents(self, subject: str | None = None, since: float = 0.0, most: int = 1000) -> list[Incident]:
+        """Return the last *most* events since *since*, the oldest first; see ``history.read``. Raises StoreError."""
+        with self._reading():
+            return history.read(self._connection, subject, since, most)
+
+    def purge_history(self, before: float) -> int:
+        """Forget some events from before *before*, and return how many. Raises StoreError when it cannot be written."""
+        try:
+            return history.purge(self._connection, before)
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._name}: cannot purge old events: {error} ({file.remedy(error)})") from error
+
     def close(self) -> None:
         """Try once more to write what waits, and close. Raises StoreError when something stayed unwritten."""
         try:
@@ -348,6 +374,7 @@ class Store:
         self._bans.clear()
         self._positions.clear()
         self._pardoned.clear()
+        self._history.clear()
         self._trouble, self._pause = None, 0.0
         return None
 
@@ -406,6 +433,7 @@ class Store:
             known = [(source, position) for source, position in self._positions.items() if position is not None]
             write.executemany(_POSITION, [rows.position_row(*item) for item in known])
             write.executemany(_FORGET, [(rows.text(source),) for source, at in self._positions.items() if at is None])
+            self._history.write(write)
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
@@ -421,8 +449,13 @@ class Store:
 
     def _read(self, query: str, values: tuple[float | bytes, ...]) -> Iterator[tuple[Any, ...]]:
         """Yield row by row, so that half a million need no room of their own."""
-        try:
+        with self._reading():
             yield from self._connection.execute(query, values)
+
+    @contextmanager
+    def _reading(self) -> Generator[None]:
+        try:
+            yield
         except sqlite3.Error as error:
             raise StoreError(f"{self._name}: cannot read the database: {error} ({file.remedy(error)})") from error
 

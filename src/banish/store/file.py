@@ -14,16 +14,17 @@ from importlib import resources
 from pathlib import Path
 
 from banish.errors import StoreError
-from banish.store import rows
+from banish.store import history, rows
 
 ALL_BANS = """
     SELECT jail, id, network, at, expires_at, basis, set_at, reason, ban_count, failures FROM bans"""
 WHOLE_BANS = """
-    SELECT jail, id, network, at, expires_at, basis, set_at, reason, ban_count, failures, origin, matches, fields
+    SELECT jail, id, network, at, expires_at, basis, set_at, reason, ban_count, failures,
+           origin, matches, fields, EXISTS (SELECT 1 FROM forced WHERE (jail, id, at) = (bans.jail, bans.id, bans.at))
     FROM bans LEFT JOIN evidence USING (jail, id)"""
 ALL_POSITIONS = 'SELECT source, device, inode, "offset", head, anchor FROM positions'
 
-_STEPS = ("schema.sql", "schema2.sql")
+_STEPS = ("schema.sql", "schema2.sql", "events.sql")
 """Step *n* makes version *n + 1* (``PRAGMA user_version``) out of version *n*; steps are added, never changed."""
 
 # Memory-mapped reading is left off on purpose: SQLite cannot report a failing disk through it, the process dies of SIGBUS.
@@ -127,6 +128,8 @@ def migrate(connection: sqlite3.Connection, name: str) -> int:
             connection.execute(ALL_BANS).close()
             connection.execute(WHOLE_BANS).close()
             connection.execute(ALL_POSITIONS).close()
+            for query in history.TABLES:
+                connection.execute(query).close()
         except sqlite3.OperationalError as error:
             raise DamagedError(str(error)) from error
     except BaseException:

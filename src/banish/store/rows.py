@@ -97,17 +97,18 @@ def decisions(found: Iterable[Sequence[Any]]) -> Iterator[Decision]:
 
 
 def whole(row: Sequence[Any]) -> Decision | None:
-    """Return the decision that a row of ``bans`` stands for, with its origin and its evidence, which are behind the others.
+    """Return the decision that a row of ``bans`` stands for, with its origin, its evidence and whether it was forced behind the others.
 
     Evidence that is damaged comes back empty.
     """
-    *ours, origin, matches, fields = row
+    *ours, origin, matches, fields, forced = row
     lines, groups = _from_json(matches), _from_json(fields)
     for decision in decisions([ours]):
         return decision._replace(
             origin=cast(Origin, origin) if origin in _ORIGINS else "jail",
             matches=tuple(map(str, lines)) if isinstance(lines, list) else (),
             fields=groups if isinstance(groups, dict) else NO_FIELDS,
+            forced=bool(forced),
         )
     return None
 
