@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,18 +19,20 @@ from banish.config.jails import load
 from banish.config.settings import DaemonSettings, load_settings
 from banish.control.server import ControlServer
 from banish.daemon.assembly import Assembly, Running, assemble
-from banish.daemon.background import figures, history, latest
+from banish.daemon.background import world
 from banish.daemon.complaints import unreadable, unspared
+from banish.daemon.ears import Ears
 from banish.daemon.logbook import Logbook
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.protection import Protection
+from banish.daemon.purging import Purging
 from banish.daemon.questions import Answer, Questions
 from banish.daemon.restoring import Restoring, without_collection
 from banish.daemon.service import Service
+from banish.daemon.workers import for_ever, stroke
 from banish.decisions.ledger import Ledger
 from banish.enforcement.actions import ActionSettings
 from banish.enforcement.commands.runner import Runner
-from banish.enforcement.commands.ticket import World
 from banish.enforcement.dispatch import Dispatch
 from banish.errors import ConfigError, Problem, StoreError
 from banish.failures.crowd import Crowd
@@ -50,11 +52,7 @@ TICK = 1.0
 """Seconds between two looks at what time has brought; the kernel itself ends a ban to the millisecond."""
 IDLE = 2.0
 """The same while there is nothing to read and no ban about to end: to be woken is most of what an idle daemon costs."""
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
-"""Seconds until what failed by a bug of ours begins again: 1, 2, 4 … 60."""
 CLOCK_JUMP = 2.0
-PURGE_EVERY = 3600.0
-"""Seconds between two rounds of forgetting old bans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +90,11 @@ class Supervisor:
         self._commands: Commands
         self._questions: Questions
         self._stopping: asyncio.Event
-        self._purge_at = 0.0
         self._read_at = 0.0
         self._ahead = time.time() - time.monotonic()
         self._reported: set[str] = set()
-        self._attended: set[int] = set()
-        """File descriptors of enforcers that tell what others do."""
+        self._ears = Ears(self._disturbed, self.logbook)
+        self._purging: Purging
         self._store: Store
         self._dispatch: Dispatch
         self._runner: Runner
@@ -158,7 +155,9 @@ class Supervisor:
         self.restoring = Restoring(self.ledger, self._store, self.protection, self.logbook)
         self.pipeline.subscribe = self._subscribers
         hosts = Hosts()
-        self._runner = Runner(lambda: self.ledger, self._world(), self.logbook.say, hosts.name_of)
+        self._runner = Runner(
+            lambda: self.ledger, world(lambda: self.running, self.ledger, self._store), self.logbook.say, hosts.name_of
+        )
         self.pipeline.act = self._runner.apply
         self._commands = Commands(hosts)
         self._questions = Questions(
@@ -174,9 +173,9 @@ class Supervisor:
             restored = self.restoring.restore(self.running, self.running, now)
             self._tell(self._dispatch.start(now))
             self._runner.configure(self._actions())
-        self._attend()
+        self._ears.attend(self._dispatch.listeners())
         self._source = FileSource(self._logpaths(), self._store.positions())
-        self._purge_at = now + PURGE_EVERY
+        self._purging = Purging(self._store, self.ledger, self.logbook, now)
         for name in self.running:
             self.logbook.say("jail", "INFO", f"Jail '{name}' started")
         self.restoring.tell(restored)
@@ -187,7 +186,8 @@ class Supervisor:
 
     async def _watch(self) -> None:
         workers = [
-            asyncio.create_task(self._for_ever(work)) for work in (self._read, self._keep_time, self._keep_spared)
+            asyncio.create_task(for_ever(work, self.logbook))
+            for work in (self._read, self._keep_time, self._keep_spared)
         ]
         try:
             await self._stopping.wait()
@@ -197,19 +197,6 @@ class Supervisor:
             await asyncio.gather(*workers, return_exceptions=True)
             await self._questions.close()
 
-    async def _for_ever(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do *work*, and begin again when it fails: whatever a bug may be, the rest of the protection goes on."""
-        pause = FIRST_PAUSE
-        while True:
-            began = time.monotonic()
-            try:
-                await work()
-                return
-            except Exception as error:  # noqa: BLE001 - see above
-                self.logbook.bug("server", f"{work.__name__} failed and begins again in {pause:.0f} s", error)
-            await asyncio.sleep(pause)
-            pause = FIRST_PAUSE if time.monotonic() - began > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
-
     async def _read(self) -> None:
         async for batch in self._source.batches():
             self._read_at = time.time()
@@ -218,7 +205,7 @@ class Supervisor:
 
     async def _keep_time(self) -> None:
         while True:
-            await _stroke(IDLE if self._idle(time.time()) else TICK)
+            await stroke(IDLE if self._idle(time.time()) else TICK)
             now = time.time()
             self._mind_the_clock(now)
             self.pipeline.expire(now)
@@ -226,7 +213,7 @@ class Supervisor:
                 running.jail.tick(now)
             self._tell(self._dispatch.tick(now))
             self._report_sources()
-            self._purge(now)
+            self._purging.tick(self._settings, now)
             self.pipeline.remember(self._source.positions())
             self.pipeline.save(now=now)
 
@@ -242,25 +229,13 @@ class Supervisor:
             self.logbook.say("server", "WARNING", f"The clock was set by {jumped:+.0f} s; bans end by the new one")
             self._tell(self._dispatch.start(now))
 
-    def _attend(self) -> None:
-        """Listen to what others do to the bans, wherever that can be heard; elsewhere the look of every few seconds serves."""
-        loop = asyncio.get_running_loop()
-        for descriptor in self._attended:
-            loop.remove_reader(descriptor)
-        listeners = self._dispatch.listeners()
-        self._attended = set(listeners.values())
-        for descriptor in self._attended:
-            loop.add_reader(descriptor, self._disturbed)
-        told = ", ".join(listeners) or "none: it is looked every few seconds"
-        self.logbook.say("actions", "DEBUG", f"enforcers that tell at once when somebody changes bans: {told}")
-
     def _disturbed(self) -> None:
         self._tell(self._dispatch.hear(time.time()))
 
     async def _keep_spared(self) -> None:
         """Beside the clock, because a name server may take its time."""
         while True:
-            await _stroke(TICK if self.protection.must_look() else IDLE)
+            await stroke(TICK if self.protection.must_look() else IDLE)
             await self.protection.refresh(time.time())
 
     async def _close(self, server: ControlServer) -> None:
@@ -273,8 +248,7 @@ class Supervisor:
                 self.logbook.say("jail", "INFO", f"Jail '{name}' stopped")
         if hasattr(self, "_runner"):
             await (self._runner.stop() if self._stopping.is_set() else self._runner.abandon())
-        for descriptor in self._attended:
-            asyncio.get_running_loop().remove_reader(descriptor)
+        self._ears.close()
         if hasattr(self, "_dispatch"):
             # Who did not mean to stop leaves the table standing: the kernel goes on without us.
             self._tell(self._dispatch.stop(keep=self._settings.keepbans or not self._stopping.is_set()))
@@ -317,7 +291,7 @@ class Supervisor:
         self.protection.heed(now)
         self._tell(self._dispatch.reconfigure(self._actions(), now))
         self._runner.configure(self._actions())
-        self._attend()
+        self._ears.attend(self._dispatch.listeners())
         self.restoring.tell(restored)
         after = self._logpaths()
         self._source.remove(patterns - {path.pattern for path in after})
@@ -372,14 +346,6 @@ class Supervisor:
 
     def _actions(self) -> dict[str, tuple[ActionSettings, ...]]:
         return {name: running.config.actions for name, running in self.running.items()}
-
-    def _world(self) -> World:
-        """What actions made of commands may ask."""
-        return World(
-            lambda jail: figures(self.running.get(jail), self.ledger),
-            lambda id_: history(self._store, [*self.running], id_),
-            lambda jail, id_: latest(self._store, jail, id_),
-        )
 
     def _logpaths(self) -> list[LogPath]:
         return [path for running in self.running.values() for path in running.config.logpaths]
@@ -436,21 +402,6 @@ class Supervisor:
     def _standing_problems(self) -> list[Problem]:
         return [*unreadable(self.running, self._source), *unspared(self.running, self.protection.spared)]
 
-    def _purge(self, now: float) -> None:
-        """Forget, a little at a time, bans that ended longer than dbpurgeage ago."""
-        if 0 <= self._purge_at - now <= PURGE_EVERY:
-            return
-        try:
-            purged = self._store.purge(now, self._settings.dbpurgeage)
-            purged += self._store.purge_history(now - self._settings.historyage)
-            purged = purged or self._store.sweep()
-        except StoreError as error:
-            self.logbook.say("database", "ERROR", str(error))
-            purged = 0
-        self._purge_at = now if purged else now + PURGE_EVERY
-        if not purged:
-            self.ledger.forget_before(now - self._settings.dbpurgeage)
-
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -463,11 +414,6 @@ class Supervisor:
             return  # still starting, with what the configuration says now
         with contextlib.suppress(ConfigError):  # it is in the log
             self.reload()
-
-
-async def _stroke(every: float) -> None:
-    """Sleep until the loop's clock is at a multiple of *every* seconds: what is due at the same time wakes the system once."""
-    await asyncio.sleep(every - asyncio.get_running_loop().time() % every)
 
 
 def _must_be_trusted(problems: Iterable[Problem]) -> None:
