@@ -65,7 +65,7 @@ class Protection:
         if decision.forced:
             return True
         running = self._running.get(decision.jail)
-        return running is None or running.jail.ignore.rule(decision.id, decision.network) is None
+        return running is None or running.jail.ignore.find(decision.id, decision.network) is None
 
     def _lift_ignored(self, now: float) -> None:
         ignored = [decision for decision in self._pipeline.ledger if not self._may_stand(decision)]

@@ -123,14 +123,15 @@ class IgnoreRules:
         said = self._said.get(id_)
         if said is not None and said[0] is network:
             return said[1]
-        rule = self._find(id_, network)
+        rule = self.find(id_, network)
         if len(self._said) >= _REMEMBERED:
             self._said.clear()
         if len(id_) <= _LONGEST:
             self._said[id_] = network, rule
         return rule
 
-    def _find(self, id_: str, network: Network | None) -> str | None:
+    def find(self, id_: str, network: Network | None) -> str | None:
+        """The same as ``rule``, which remembers nothing and forgets nothing: for those who ask about very many ids once."""
         if network is not None and self._settings.ignoreself and self._own.touches(network):
             return "ignoreself rule"
         if id_ in self._texts or (network is not None and self._networks.touches(network)):

@@ -253,12 +253,10 @@ class Store:
 
         To be used up before anything is written. Raises StoreError when the database cannot be read.
         """
-        forced = self.forced()
-        for decision in rows.decisions(self._read(_STANDING, (now,))):
-            if forced and forced.get((decision.jail, decision.id)) == decision.at:
-                yield decision._replace(forced=True)
-            else:
-                yield decision
+        found, forced = rows.decisions(self._read(_STANDING, (now,))), self.forced()
+        if not forced:
+            return found
+        return (ban._replace(forced=forced.get((ban.jail, ban.id)) == ban.at) for ban in found)
 
     def past(self, now: float) -> Iterator[tuple[Key, Past]]:
         """Yield how often each (jail, id) was banned whose last ban is over at *now*, as far back as `purge` has left them.
