@@ -81,8 +81,8 @@ def cases() -> list[Case]:
             many,
         ),
         Case("10 jails on one syslog, 100 % attack", corpus.SERVER, 1.0, ten, THEIRS, 12_000, 40_000),
-        Case("10 jails on one syslog, 1 % attack", corpus.SERVER, 0.01, ten, THEIRS, 15_000, 100_000),
-        Case("50 jails on one syslog, 1 % attack", corpus.SERVER, 0.01, fifty, THEIRS, 12_000, 100_000),
+        Case("10 jails on one syslog, 1 % attack", corpus.SERVER, 0.01, ten, THEIRS, 15_000, 200_000),
+        Case("50 jails on one syslog, 1 % attack", corpus.SERVER, 0.01, fifty, THEIRS, 12_000, 300_000),
     ]
     return [case for case in found if case.filters.is_dir()]
 

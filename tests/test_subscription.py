@@ -225,14 +225,6 @@ def test_the_rarest_literal_is_looked_for_once_a_piece_of_the_log_is_known() -> 
     assert [literal.text for literal in prefilter.literals] == [b" rare "]
 
 
-def test_a_second_text_is_asked_for_where_the_first_is_common() -> None:
-    house = House(FilterSettings((r"^ alpha \d+ <HOST> omega$",)))
-    lines = "Nov 30 23:58:21 alpha a\nNov 30 23:58:21 b omega\n"
-    house.shown(lines * 2000)
-    assert house.shown(lines) == [("Nov 30 23:58:21 b omega", TIME)]
-    assert house.shown("Nov 30 23:58:21 alpha 1 192.0.2.7 omega\n")[0][1] == (0,)
-
-
 def test_a_text_with_the_date_in_its_midst_is_found() -> None:
     house = House(FilterSettings((r"^\[\] refused <HOST>$",)), first="[Nov 30 23:58:20] up\n")
     assert house.shown("[Nov 30 23:58:21] refused x\n") == [("[Nov 30 23:58:21] refused x", (0,))]

@@ -8,7 +8,7 @@ A filter that cannot be told by literals stands aside, and must see every line: 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from banish.matching import scanners
@@ -43,20 +43,6 @@ class _Need(NamedTuple):
     filter: int
     regex: int
     factors: tuple[Factor, ...]
-
-
-class _Sieve(NamedTuple):
-    """What a literal means that was found in a line: a failregex, if one of *also* is in the line too (or *also* is empty)."""
-
-    filter: int
-    regex: int
-    also: Factor
-
-
-_Suspicions = tuple[Suspicion, ...]
-_Meaning = tuple[_Suspicions | None, tuple[_Sieve, ...], dict[tuple[int, ...], _Suspicions]]
-"""What a line with certain literals is suspected of; or, where that depends on other texts in it, by what to find out, and what has
-been found out by which of these texts were there."""
 
 
 class Prefilter:
@@ -96,16 +82,15 @@ class Prefilter:
     def choose(self, sample: bytes) -> None:
         """Look for those factors from now on that are rarest in *sample*, a piece of the log; those that look so if it is empty."""
         counts = _Counts(sample)
-        sieves: dict[Literal, list[_Sieve]] = {}
+        wanted: dict[Literal, list[tuple[int, int]]] = {}
         for number, regex, choice in self._needs:
-            first = min(choice, key=counts.of) if sample else choice[0]
-            sieve = _Sieve(number, regex, counts.second(first, choice))
-            for literal in first:
-                sieves.setdefault(literal, []).append(sieve)
-        self.literals = tuple(sieves)
-        self._sieves = tuple(sieves.values())
+            for literal in min(choice, key=counts.of) if sample else choice[0]:
+                wanted.setdefault(literal, []).append((number, regex))
+        self.literals = tuple(wanted)
+        self._wanted = tuple(wanted.values())
+        """By literal, the failregex (with their filter's number before them) that it may mean."""
         self._scanner = self._scanner_type(self.literals)
-        self._known: dict[tuple[int, ...], _Meaning] = {}
+        self._known: dict[tuple[int, ...], tuple[Suspicion, ...]] = {}
 
     def candidates(self, data: bytes) -> list[Candidate]:
         """Return the lines of *data* that a filter must look at, in order."""
@@ -124,77 +109,42 @@ class Prefilter:
                 held += (number,)
                 continue
             if held:
-                self._weigh(data, start, end, held, found)
+                found.append(Candidate(start, end, self._suspicions(held)))
             start = data.rfind(b"\n", 0, place) + 1
             end = data.find(b"\n", place)
             if end < 0:
                 end = len(data)
             held = (number,)
         if held:
-            self._weigh(data, start, end, held, found)
+            found.append(Candidate(start, end, self._suspicions(held)))
         return found
 
-    def _weigh(self, data: bytes, start: int, end: int, held: tuple[int, ...], found: list[Candidate]) -> None:
-        """Enter the line ``data[start:end]``, which holds the literals *held*, in *found* if a filter must look at it."""
+    def _suspicions(self, held: tuple[int, ...]) -> tuple[Suspicion, ...]:
+        """Return what a line is suspected of that holds the literals *held*."""
         known = self._known.get(held)
         if known is None:
-            known = self._learn_meaning(held)
-        suspicions, sieves, told = known
-        if sieves:
-            line = data[start:end]
-            left = tuple([number for number, (_, _, also) in enumerate(sieves) if not also or _holds(line, also)])
-            suspicions = told.get(left)
-            if suspicions is None:
-                suspicions = told[left] = _suspicions([sieves[number] for number in left])
-        if suspicions:
-            found.append(Candidate(start, end, suspicions))
-
-    def _learn_meaning(self, held: tuple[int, ...]) -> _Meaning:
-        sieves = sorted({sieve for number in held for sieve in self._sieves[number]}, key=lambda one: one[:2])
-        sure = not any(sieve.also for sieve in sieves)
-        known: _Meaning = (_suspicions(sieves), (), {}) if sure else (None, tuple(sieves), {})
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
-        self._known[held] = known
+            regexes: dict[int, list[int]] = {}
+            for number, regex in sorted({want for literal in held for want in self._wanted[literal]}):
+                regexes.setdefault(number, []).append(regex)
+            known = tuple([Suspicion(number, tuple(suspected)) for number, suspected in regexes.items()])
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[held] = known
         return known
 
 
-def _suspicions(sieves: Iterable[_Sieve]) -> tuple[Suspicion, ...]:
-    regexes: dict[int, list[int]] = {}
-    for number, regex, _ in sieves:
-        regexes.setdefault(number, []).append(regex)
-    return tuple([Suspicion(number, tuple(suspected)) for number, suspected in regexes.items()])
-
-
 class _Counts:
-    """How often literals and factors are in *sample*."""
+    """How often literals are in *sample*."""
 
     def __init__(self, sample: bytes) -> None:
         self._sample = sample
         self._lowered = sample.lower()
         self._known: dict[Literal, int] = {}
-        self._lines: dict[Factor, list[bytes]] = {}
 
     def of(self, factor: Factor) -> int:
         return sum(map(self._of, factor))
-
-    def second(self, first: Factor, choice: Sequence[Factor]) -> Factor:
-        """Return which of *choice* is missing in most lines that hold *first*; nothing where it would not help."""
-        if not self.of(first):
-            return frozenset()
-        if first not in self._lines:
-            self._lines[first] = [line for line in self._sample.split(b"\n") if _holds(line, first)]
-        lines = self._lines[first]
-        spared, best = max(
-            ((sum(not _holds(line, each) for line in lines), each) for each in choice), key=lambda one: one[0]
-        )
-        return best if spared else frozenset()
 
     def _of(self, literal: Literal) -> int:
         if literal not in self._known:
             self._known[literal] = (self._lowered if literal.caseless else self._sample).count(literal.text)
         return self._known[literal]
-
-
-def _holds(line: bytes, factor: Factor) -> bool:
-    return any(text in (line.lower() if caseless else line) for text, caseless in factor)
