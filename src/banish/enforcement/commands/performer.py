@@ -41,8 +41,10 @@ class Performer(Protocol):
     can_prolong: bool
     repaired: Callable[[frozenset[str]], None]
     """To be called with the families whose bans are gone, because the ground they stood on had to be laid anew."""
-    trouble: str
-    """What keeps it from being started, for a person to read; empty when nothing does."""
+
+    @property
+    def trouble(self) -> str:
+        """What keeps it from being started, or from reaching others, for a person to read; empty when nothing does."""
 
     async def start(self) -> None:
         """Do what must be done when the jail starts."""

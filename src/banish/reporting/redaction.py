@@ -1,0 +1,80 @@
+"""What of a log line is nobody else's business: the names of our users, and every address but the offender's."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+
+from banish.errors import ConfigError, Problem
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+WHAT = ("users", "addresses", "host")
+USER, ADDRESS, HOST = "[user]", "[address]", "[host]"
+
+_CANDIDATE = re.compile(r"(?<![\w.:-])(?:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]+|\d{1,3}(?:\.\d{1,3}){3})(?![\w:-])")
+
+
+def parse(text: str) -> frozenset[str]:
+    """Return what option ``redact`` asks for: ``no``, ``all``, or some of WHAT. Raises ConfigError.
+
+    >>> sorted(parse("users, host"))
+    ['host', 'users']
+    """
+    words = frozenset(text.replace(",", " ").lower().split())
+    if words & {"all", "yes"}:
+        return frozenset(WHAT)
+    if unknown := words - {*WHAT, "no", "none"}:
+        remedy = f"no, all, or some of {', '.join(WHAT)}"
+        raise ConfigError(Problem("asks for what is not known", remedy, option="redact", value=min(unknown)))
+    return words & frozenset(WHAT)
+
+
+class Redaction:
+    """Takes out of a text what *what* names; *users* are names that the match found, *offender* the address that stays."""
+
+    def __init__(
+        self, what: frozenset[str], *, offender: str = "", users: Iterable[str] = (), hosts: Iterable[str] = ()
+    ) -> None:
+        self._offender = _meaning(offender)
+        self._addresses = "addresses" in what
+        self._words: list[tuple[re.Pattern[str], str]] = []
+        if "users" in what:
+            self._words += _words(users, USER)
+        if "host" in what:
+            self._words += _words(hosts, HOST)
+
+    def __call__(self, text: str) -> str:
+        for pattern, instead in self._words:
+            text = pattern.sub(instead, text)
+        return _CANDIDATE.sub(self._address, text) if self._addresses else text
+
+    def _address(self, found: re.Match[str]) -> str:
+        text = found[0]
+        tail = text[len(text.rstrip(".:")) :] if not text.endswith("::") else ""
+        meaning = _meaning(text.removesuffix(tail))
+        if meaning is None:
+            return text
+        if self._offender is not None and _lies_in(meaning, self._offender):
+            return text
+        return ADDRESS + tail
+
+
+def _words(words: Iterable[str], instead: str) -> Iterable[tuple[re.Pattern[str], str]]:
+    """Longest first, since one may be part of another."""
+    for word in sorted({word for word in words if word.strip()}, key=lambda word: (-len(word), word)):
+        yield re.compile(rf"(?<!\w){re.escape(word)}(?!\w)"), instead
+
+
+def _lies_in(one: _Network, other: _Network) -> bool:
+    if isinstance(one, ipaddress.IPv4Network) and isinstance(other, ipaddress.IPv4Network):
+        return one.subnet_of(other)
+    return isinstance(one, ipaddress.IPv6Network) and isinstance(other, ipaddress.IPv6Network) and one.subnet_of(other)
+
+
+def _meaning(text: str) -> _Network | None:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
