@@ -372,7 +372,8 @@ class Post:
     def _put_back(self, families: frozenset[str]) -> None:
         """A repair has wiped out what was banned: ban it again."""
         for id_, decision in list(self._standing.items()):
-            if family(decision) in families and id_ not in self._busy:
+            busy = self._busy.get(id_)
+            if family(decision) in families and (busy is None or not (busy.lift or busy.ban)):
                 waiting = self._pending.setdefault(id_, Pending())
                 if waiting.lift is None and waiting.ban is None:
                     waiting.ban, waiting.again = decision, True
