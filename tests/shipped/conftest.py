@@ -21,7 +21,7 @@ JAIL = """
 [sshd]
 enabled = true
 port = ssh,8000:8010
-logpath = /dev/null
+logpath = {logpath}
 action = {action}
 """
 
@@ -31,13 +31,14 @@ Fakes = Callable[..., Path]
 
 @pytest.fixture
 def shipped(tmp_path: Path) -> Shipped:
-    """``shipped("iptables[native=no]", more="…")``: the one action of jail sshd; nothing at all may be amiss."""
+    """``shipped("iptables[native=no]"", logpath)``: the one action of jail sshd; nothing at all may be amiss."""
 
-    def get(action: str, more: str = "", files: Mapping[str, str] | None = None) -> ActionSettings:
+    def get(action: str, logpath: str = "/dev/null", files: Mapping[str, str] | None = None) -> ActionSettings:
         tree = tmp_path / "etc"
-        if "port=" not in action:
+        if "port=" not in action and ".py" not in action:
             action += '[port="%(port)s"]'
-        for name, text in {"jail.local": JAIL.format(action=action) + more, **(files or {})}.items():
+        jail = JAIL.format(action=action, logpath=logpath)
+        for name, text in {"jail.local": jail, **(files or {})}.items():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             (tree / name).write_text(text)
         configuration = load(tree, DATA)

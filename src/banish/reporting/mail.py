@@ -114,9 +114,7 @@ class Sendmail(Reporter):
         wanted = self.options.get("lines", "no")
         if wanted == "log":
             most = self.options.get("grepmax", "").strip()
-            lines = sources.lines(
-                self.options.get("logs", ""), str(info["ip"]), int(most) if most.isdigit() else 1000
-            )
+            lines = sources.lines(self.options.get("logs", ""), str(info["ip"]), int(most) if most.isdigit() else 1000)
             wanted = "no" if lines else "matches"  # a jail of the journal's, or a log that was rotated
             parts += [f"Lines of the log that name {info['ip']}:\n\n" + "\n".join(lines)] if lines else []
         if wanted != "no" and (text := str(info[wanted])):

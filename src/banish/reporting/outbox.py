@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 600.0
-LONGEST_ASKED = 86400.0
+LEAST_ASKED, LONGEST_ASKED = 1.0, 86400.0
 """Of what a service asks for (Retry-After): those that count by the day ask for the rest of it."""
 
 
@@ -83,7 +83,7 @@ class Outbox:
         self._failures += 1
         pause = min(FIRST_PAUSE * 2.0 ** (self._failures - 1), LONGEST_PAUSE)
         if after is not None:
-            pause = min(max(after, 1.0), LONGEST_ASKED)
+            pause = min(max(after, LEAST_ASKED), LONGEST_ASKED)
         self._not_before = max(self._not_before, now + pause)
         if self._failures < self._limits.attempts:
             return True

@@ -6,14 +6,14 @@ import ipaddress
 import re
 from collections.abc import Iterable
 
+from banish import addresses
 from banish.errors import ConfigError, Problem
-
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 WHAT = ("users", "addresses", "host")
 USER, ADDRESS, HOST = "[user]", "[address]", "[host]"
 
-_CANDIDATE = re.compile(r"(?<![\w.:-])(?:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]+|\d{1,3}(?:\.\d{1,3}){3})(?![\w:-])")
+_V6 = re.compile(r"(?<![\w.:])[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]+(?![\w:])")
+_V4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)")
 
 
 def parse(text: str) -> frozenset[str]:
@@ -37,7 +37,7 @@ class Redaction:
     def __init__(
         self, what: frozenset[str], *, offender: str = "", users: Iterable[str] = (), hosts: Iterable[str] = ()
     ) -> None:
-        self._offender = _meaning(offender)
+        self._offender = addresses.parse(offender)
         self._addresses = "addresses" in what
         self._words: list[tuple[re.Pattern[str], str]] = []
         if "users" in what:
@@ -48,12 +48,12 @@ class Redaction:
     def __call__(self, text: str) -> str:
         for pattern, instead in self._words:
             text = pattern.sub(instead, text)
-        return _CANDIDATE.sub(self._address, text) if self._addresses else text
+        return _V4.sub(self._address, _V6.sub(self._address, text)) if self._addresses else text
 
     def _address(self, found: re.Match[str]) -> str:
         text = found[0]
         tail = text[len(text.rstrip(".:")) :] if not text.endswith("::") else ""
-        meaning = _meaning(text.removesuffix(tail))
+        meaning = addresses.parse(text.removesuffix(tail))
         if meaning is None:
             return text
         if self._offender is not None and _lies_in(meaning, self._offender):
@@ -67,14 +67,7 @@ def _words(words: Iterable[str], instead: str) -> Iterable[tuple[re.Pattern[str]
         yield re.compile(rf"(?<!\w){re.escape(word)}(?!\w)"), instead
 
 
-def _lies_in(one: _Network, other: _Network) -> bool:
+def _lies_in(one: addresses.Network, other: addresses.Network) -> bool:
     if isinstance(one, ipaddress.IPv4Network) and isinstance(other, ipaddress.IPv4Network):
         return one.subnet_of(other)
     return isinstance(one, ipaddress.IPv6Network) and isinstance(other, ipaddress.IPv6Network) and one.subnet_of(other)
-
-
-def _meaning(text: str) -> _Network | None:
-    try:
-        return ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return None

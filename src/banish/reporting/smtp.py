@@ -22,7 +22,7 @@ class Smtp(Sendmail):
 
     @classmethod
     def wrong(cls, options: Mapping[str, str]) -> Iterator[Wrong]:
-        yield from super().wrong({"dest": "root", **options})
+        yield from super().wrong({"dest": "root@localhost", **options})
         if options.get("ssl", "auto").lower() not in (*TLS, "true", "false"):
             yield Wrong("ssl", "ssl is not known", f"one of {', '.join(TLS)}")
         _, colon, port = options.get("host", "").rpartition(":")
@@ -32,7 +32,7 @@ class Smtp(Sendmail):
     def __init__(self, jail: object, name: str, **options: str) -> None:
         if options.get("matches"):
             options.setdefault("lines", options["matches"])
-        options.setdefault("dest", "root")
+        options.setdefault("dest", "root@localhost")
         super().__init__(jail, name, **options)  # type: ignore[arg-type]
 
     def destination(self) -> str:

@@ -52,7 +52,8 @@ def whois(command: str, address: str) -> str:
 
 def lines(logpath: str, address: str, most: int) -> list[str]:
     """Return the last lines, *most* at most, of the logs *logpath* (as jail.conf(5) has it) that name *address*."""
-    name = re.compile(rf"(?<![\w.:]){re.escape(address)}(?![\w:])(?!\.\w)".encode(), re.IGNORECASE)
+    before, after = (r"(?<![\w:.])", r"(?!\w|:[\w:])") if ":" in address else (r"(?<![\w.])", r"(?!\w|\.\w)")
+    name = re.compile(f"{before}{re.escape(address)}{after}".encode(), re.IGNORECASE)
     found: deque[str] = deque(maxlen=most)
     for path in _paths(logpath):
         for line in _ends_of(path).splitlines():
@@ -72,16 +73,17 @@ def _paths(logpath: str) -> Iterator[str]:
 def _ends_of(path: str) -> bytes:
     """Return the last LOG_BYTES of the file; nothing of what is no file, or cannot be read."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(path, "rb", opener=_without_waiting) as file:
+            size = os.fstat(file.fileno()).st_size
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return b""
+            file.seek(max(0, size - LOG_BYTES))
+            text = file.read(LOG_BYTES)
     except OSError:
         return b""
-    with os.fdopen(handle, "rb") as file:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            return b""
-        try:
-            file.seek(max(0, found.st_size - LOG_BYTES))
-            text = file.read(LOG_BYTES)
-        except OSError:
-            return b""
-    return text if found.st_size <= LOG_BYTES else text.partition(b"\n")[2]
+    return text if size <= LOG_BYTES else text.partition(b"\n")[2]
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a FIFO that nobody writes to, too."""
+    return os.open(path, flags | os.O_NONBLOCK)
