@@ -24,8 +24,11 @@ from banish.failures.ignore import IgnoreRules, IgnoreSettings
 from banish.failures.window import Window, WindowSettings
 from banish.lines.clock import Clock
 from banish.lines.reader import LineSettings
+from banish.lines.stretch import Stretch
 from banish.matching.filter import Filter, FilterSettings, Sighting
 from banish.model import Decision, Event, Failure, Ignored, Line, Match, Notice, Question
+from banish.patience import ENDLESS, Patience
+from banish.sightings import Sightings
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +52,21 @@ class Jail:
         history: Callable[[str], History] = lambda id_: CLEAN,
         history_everywhere: Callable[[str], History] = lambda id_: CLEAN,
         random: Callable[[], float] = lambda: 0.0,
+        *,
         crowd: Crowd | None = None,
+        patience: Patience = ENDLESS,
     ) -> None:
         """*history* says what this jail remembers of an id, *history_everywhere* what all jails do; *random*: from 0 up to 1.
 
-        *crowd* bounds what this jail remembers together with other jails; without it, alone.
+        *crowd* bounds what this jail remembers together with other jails; without it, alone. *patience*: how long expressions may take.
         """
         self.settings = settings
         self.name = settings.name
         self.ignore = IgnoreRules(settings.ignore)
-        self._filter = Filter(settings.filter)
+        self.filter = Filter(settings.filter, patience)
         # A log that has no dates by configuration is not warned about.
         self._clock = Clock(settings.name, settings.window.findtime, dated="{NONE}" not in settings.lines.datepattern)
+        self._sightings = Sightings(self.filter, self._clock)
         self._window = Window(settings.name, settings.window, crowd)
         self._command = settings.ignore.command
         self._increment = settings.bantime.increment
@@ -86,16 +92,14 @@ class Jail:
     def feed(self, lines: Iterable[Line], now: float, *, live: bool = True) -> list[Event]:
         """Judge *lines*, which were read at *now*; *live* is false while catching up with what was written before."""
         events: list[Event] = []
-        for line in lines:
-            timing = self._clock.judge(line, now, live=live)
-            events += timing.notices
-            if timing.at is None:
-                continue
-            found = self._filter.find(timing.line(line))
-            if isinstance(found, Sighting):
-                self._conclude(found, line, timing.at, now, events)
+        for sighting, undated, at in self._sightings.of(lines, now, events, live=live):
+            self._conclude(sighting, undated, at, now, events)
         self._window.tick(now)
         return events
+
+    def judges_at_once(self, stretch: Stretch) -> bool:
+        """Tell whether all of *stretch* costs little more than the lines in it that matter."""
+        return self._sightings.program(stretch) is not None
 
     def answer(self, question: Question, answer: Iterable[Network] | bool) -> list[Event]:
         """Go on with *question*'s match.
@@ -138,12 +142,12 @@ class Jail:
         history = self._history_everywhere if settings.overalljails else self._history
         return bantime.term(settings, history(id_), self._random)
 
-    def _conclude(self, sighting: Sighting, line: Line, at: float, now: float, events: list[Event]) -> None:
-        match = self._filter.match(sighting, at)
+    def _conclude(self, sighting: Sighting, undated: Line | None, at: float, now: float, events: list[Event]) -> None:
+        match = self.filter.match(sighting, at)
         if isinstance(match, str):
             return
-        if line.at is None:
-            events += self._clock.unknown_date(line, now)
+        if undated is not None:
+            events += self._clock.unknown_date(undated, now)
         if match.name is not None:
             events.append(Question("name", self.name, match.name, match))
         else:

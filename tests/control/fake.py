@@ -53,7 +53,7 @@ class FakeControl:
             "banned_now": banned,
             "banned_total": banned + 4,
             "sources": [
-                {"name": f"/var/log/{log}.log", "lines": 100, "bytes": 9000, "lag_bytes": 0}
+                {"name": f"/var/log/{log}.log", "lines": 100, "bytes": 9000, "lag_bytes": 0, "every_line": None}
                 for log in ("auth", "secure")
             ],
             "enabled": True,

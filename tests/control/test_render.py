@@ -26,7 +26,7 @@ def utc() -> Iterator[None]:
 
 
 def jail(name: str, **changes: Any) -> dict[str, Any]:
-    source = {"name": "/var/log/auth.log", "lines": 1, "bytes": 80, "lag_bytes": 0}
+    source = {"name": "/var/log/auth.log", "lines": 1, "bytes": 80, "lag_bytes": 0, "every_line": None}
     whole = {
         "failed_now": 4,
         "failed_total": 10,

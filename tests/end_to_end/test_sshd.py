@@ -165,8 +165,38 @@ def test_a_missing_log_is_read_as_soon_as_it_appears(town: Town) -> None:
         [jail] = daemon.ask("status", "later")["jails"]
         assert jail["problem"] is None
         assert jail["sources"] == [
-            {"name": "/run/lab/later/auth.log", "lines": 3, "bytes": log.stat().st_size, "lag_bytes": 0}
+            {
+                "name": "/run/lab/later/auth.log",
+                "lines": 3,
+                "bytes": log.stat().st_size,
+                "lag_bytes": 0,
+                "every_line": None,
+            }
         ]
+
+
+def test_lines_made_to_keep_an_expression_busy_for_ever_stop_nobody(town: Town, attacker: str) -> None:
+    log = town.server.lab.path(town.server.lab.directory / "slow.log")
+    log.touch()
+    more = f"""
+[slow]
+enabled = true
+filter =
+logpath = {town.server.lab.directory}/slow.log
+failregex = ^ quick <HOST>$
+            ^ (?:a|aa)+ from <HOST>$
+"""
+    with Daemon(town.server, jail_local(town, more)) as daemon:
+        stamp = time.strftime("%b %d %H:%M:%S")
+        crafted = [f"{stamp} {'a' * length}!" for length in (100, 2000, 5000, 50_000) for _ in range(40)]
+        real = [f"{stamp} aaa from 203.0.113.{number}" for number in (7, 7, 7)]
+        with log.open("a") as file:
+            file.write("".join(f"{line}\n" for line in (*crafted, *real)))
+        daemon.wait_for_log("NOTICE  [slow] Ban 203.0.113.7")
+        attack(town, attacker, 3)
+        daemon.wait_for_log(f"NOTICE  [sshd] Ban {attacker}")
+        daemon.wait_for("the report", lambda: "failregex number 2 took longer" in daemon.banish("status"))
+        assert daemon.ask("status", "slow")["jails"][0]["failed_total"] == 3
 
 
 def test_status_prints_the_tree_that_fail2ban_client_prints(town: Town, attacker: str) -> None:

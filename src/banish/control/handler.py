@@ -16,12 +16,16 @@ OutcomeName = Literal["banned", "prolonged", "already banned", "refused", "unban
 
 
 class SourceStatus(TypedDict):
-    """One log source; *lines* and *bytes* are read and judged, *lag_bytes* are written but not yet judged."""
+    """One log source; *lines* and *bytes* are read and judged, *lag_bytes* are written but not yet judged.
+
+    *every_line* says why the jail is shown every line of it; None when a prefilter passes over lines that are nothing to the jail.
+    """
 
     name: str
     lines: int
     bytes: int
     lag_bytes: int
+    every_line: str | None
 
 
 class ActionStatus(TypedDict):

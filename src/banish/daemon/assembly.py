@@ -7,7 +7,7 @@ and one whose new configuration cannot be used stays as it was. Nobody loses pro
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -17,6 +17,7 @@ from banish.decisions.ledger import Ledger
 from banish.errors import Problem
 from banish.failures.crowd import Crowd
 from banish.jail import Jail
+from banish.patience import ENDLESS, Patience
 
 
 @dataclass(slots=True)
@@ -37,11 +38,16 @@ class Assembly:
 
 
 def assemble(
-    configuration: Configuration, before: Mapping[str, Running], ledger: Ledger, crowd: Crowd | None = None
+    configuration: Configuration,
+    before: Mapping[str, Running],
+    ledger: Ledger,
+    crowd: Crowd | None = None,
+    patience_of: Callable[[str], Patience] = lambda name: ENDLESS,
 ) -> Assembly:
     """Make the jails of *configuration*, which learn from *ledger* who was banned before; *before* is what runs until now.
 
-    *crowd* bounds what they all remember together; it is the one of *before*.
+    *crowd* bounds what they all remember together; it is the one of *before*. *patience_of* says how long the expressions of a
+    jail may take.
     """
     made = Assembly(problems=list(configuration.problems))
     crowd = crowd or Crowd()
@@ -61,7 +67,8 @@ def assemble(
             partial(ledger.history, name),
             partial(ledger.history_everywhere, name),
             random.random,
-            crowd,
+            crowd=crowd,
+            patience=patience_of(name),
         )
         if known is not None:
             jail.inherit(known.jail)

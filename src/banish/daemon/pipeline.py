@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from banish.daemon.guard import Guard
 from banish.daemon.logbook import Logbook
 from banish.decisions.ledger import Entry, Ledger
 from banish.enforcement.dispatch import Dispatch
@@ -39,7 +40,9 @@ class Judged:
 class Pipeline:
     """Takes batches in, and makes what they lead to happen."""
 
-    def __init__(self, ledger: Ledger, dispatch: Dispatch, store: Store, logbook: Logbook) -> None:
+    def __init__(
+        self, ledger: Ledger, dispatch: Dispatch, store: Store, logbook: Logbook, guard: Guard | None = None
+    ) -> None:
         self.ledger = ledger
         self.judged: defaultdict[str, Judged] = defaultdict(Judged)
         self.questions: list[Question] = []
@@ -51,20 +54,22 @@ class Pipeline:
         self._dispatch = dispatch
         self._store = store
         self._logbook = logbook
+        self._guard = guard or Guard()
         self._positions: dict[str, Position] = {}
         self._saved: dict[str, Position] = {}
 
     def feed(self, batch: Batch, now: float) -> None:
         """Judge *batch* and carry out what follows."""
         events: list[Event] = []
-        for subscription in self.subscribe(batch.source):
-            for jail, share in subscription.shares(batch.data, now):
-                try:
-                    events += jail.feed(share, now, live=batch.live)
-                except Exception as error:  # noqa: BLE001 - a bug in one jail must not take the others down
-                    self._logbook.bug(
-                        "jail", f"[{jail.name}] failed on lines of {batch.source}, which it did not judge", error
-                    )
+        with self._guard.watching():
+            for subscription in self.subscribe(batch.source):
+                for jail, share in subscription.shares(batch.data, now):
+                    try:
+                        events += jail.feed(share, now, live=batch.live)
+                    except Exception as error:  # noqa: BLE001 - a bug in one jail must not take the others down
+                        self._logbook.bug(
+                            "jail", f"[{jail.name}] failed on lines of {batch.source}, which it did not judge", error
+                        )
         judged = self.judged[batch.source]
         judged.lines += batch.data.count(b"\n")
         judged.bytes += len(batch.data)

@@ -188,7 +188,7 @@ class Service:
             "failed_total": running.jail.failed_total,
             "banned_now": daemon.ledger.banned(name),
             "banned_total": daemon.ledger.banned_total(name),
-            "sources": [self._source(path, lag) for path, _, lag, *_ in daemon.sources_of(name)],
+            "sources": [self._source(name, path, lag) for path, _, lag, *_ in daemon.sources_of(name)],
             "enabled": True,
             "problem": own[0] if own else None,
             "actions": [{"name": action.actname, "served": action.served} for action in running.config.actions],
@@ -197,9 +197,9 @@ class Service:
             status["banned"] = [decision.id for decision in daemon.ledger.of_jail(name)]
         return status
 
-    def _source(self, path: str, lag: int) -> SourceStatus:
-        judged = self._daemon.pipeline.judged[path]
-        return {"name": path, "lines": judged.lines, "bytes": judged.bytes, "lag_bytes": lag}
+    def _source(self, jail: str, path: str, lag: int) -> SourceStatus:
+        judged, why = self._daemon.pipeline.judged[path], self._daemon.every_line_of(path, jail)
+        return {"name": path, "lines": judged.lines, "bytes": judged.bytes, "lag_bytes": lag, "every_line": why or None}
 
     def _no_such(self, jail: str) -> ControlError:
         if jail in self._daemon.broken:

@@ -21,7 +21,8 @@ from banish.config.settings import DaemonSettings, load_settings
 from banish.control.server import ControlServer
 from banish.daemon.assembly import Assembly, Running, assemble
 from banish.daemon.background import figures, history
-from banish.daemon.complaints import unreadable, unspared
+from banish.daemon.complaints import given_up, unreadable, unspared
+from banish.daemon.guard import Guard
 from banish.daemon.logbook import Logbook
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.questions import Answer, Questions
@@ -83,6 +84,7 @@ class Supervisor:
         """Jails that do not run now but have bans in the database."""
         self.pipeline: Pipeline
         self._options = options
+        self._guard = Guard()
         self._settings = DaemonSettings()
         self._problems: list[Problem] = []
         self._readers: dict[tuple[str, LineSettings], LineReader] = {}
@@ -113,7 +115,8 @@ class Supervisor:
         self._configure_log(self._settings)
         self.logbook.say("server", "INFO", "-" * 50)
         self.logbook.say("server", "INFO", f"Starting banish v{banish.__version__}")
-        assembly = assemble(load(self._options.config, self._options.data), {}, self.ledger, self._crowd)
+        configuration = load(self._options.config, self._options.data)
+        assembly = assemble(configuration, {}, self.ledger, self._crowd, self._guard.jail)
         self._take(assembly, problems)
         _must_be_trusted(self._problems)
         if not self.running:
@@ -152,7 +155,7 @@ class Supervisor:
     def _begin(self, now: float) -> None:
         """Put in force what earlier runs banned, and open the logs."""
         self._dispatch = Dispatch(self._actions(), lambda: self.ledger)
-        self.pipeline = Pipeline(self.ledger, self._dispatch, self._store, self.logbook)
+        self.pipeline = Pipeline(self.ledger, self._dispatch, self._store, self.logbook, self._guard)
         self.pipeline.subscribe = self._subscribers
         hosts = Hosts()
         self._runner = Runner(lambda: self.ledger, self._world(), self.logbook.say, hosts.name_of)
@@ -308,7 +311,8 @@ class Supervisor:
 
     def _read_again(self) -> tuple[Assembly, tuple[Problem, ...], DaemonSettings]:
         settings, problems = load_settings(self._options.config, self._options.data)
-        assembly = assemble(load(self._options.config, self._options.data), self.running, self.ledger, self._crowd)
+        configuration = load(self._options.config, self._options.data)
+        assembly = assemble(configuration, self.running, self.ledger, self._crowd, self._guard.jail)
         _must_be_trusted([*problems, *assembly.problems])
         if not assembly.running:
             raise ConfigError(Problem("no jail could run with this configuration", _what_to_do(assembly.broken)))
@@ -331,6 +335,11 @@ class Supervisor:
         """Return the files that jail *name* reads now."""
         patterns = {path.pattern for path in self.running[name].config.logpaths}
         return [row for row in self._source.status() if row.found and patterns & self._source.patterns_of(row.path)]
+
+    def every_line_of(self, source: str, name: str) -> str:
+        """Return why jail *name* is shown every line of *source* at present; empty when it is not."""
+        jail = self.running[name].jail
+        return next((each.aside(jail) for each in self._subscribers(source) if jail in each.jails), "")
 
     # Parts
 
@@ -376,7 +385,7 @@ class Supervisor:
                 found.setdefault(running.jail.settings.lines, []).append(running.jail)
         for settings in found:
             if (source, settings) not in self._readers:
-                self._readers[source, settings] = LineReader(settings)
+                self._readers[source, settings] = LineReader(settings, patience=self._guard.source(source))
         return [Subscription(self._readers[source, settings], jails) for settings, jails in found.items()]
 
     def _restore(self, jails: Collection[str], now: float) -> None:
@@ -438,7 +447,7 @@ class Supervisor:
         """Write into the log what happened to the sources; a problem once, and once more when it comes back."""
         found = {str(problem): problem for problem in self._standing_problems()}
         notices = self._source.notices()
-        told = set(self._source.problems().values()) if notices else ()
+        told = {problem for _, problem in self._source.problems()} if notices else ()
         self._tell(notice for notice in notices if notice.text not in told)
         for text, problem in found.items():
             if text not in self._reported:
@@ -446,7 +455,8 @@ class Supervisor:
         self._reported = set(found)
 
     def _standing_problems(self) -> list[Problem]:
-        return [*unreadable(self.running, self._source), *unspared(self.running, self._spared)]
+        guarded = given_up(self.running, self._guard)
+        return [*unreadable(self.running, self._source), *unspared(self.running, self._spared), *guarded]
 
     def _purge(self, now: float) -> None:
         """Forget, a little at a time, bans that ended longer than dbpurgeage ago."""
