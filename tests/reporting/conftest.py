@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,16 @@ from tests.reporting.services import Mailbox, Service, http, smtp
 from tests.shipped.conftest import fakes, shipped
 
 __all__ = ["fakes", "shipped"]
+
+
+@pytest.fixture(autouse=True)
+def _modules() -> Iterator[None]:
+    """Nothing is left behind of what a Python file in action.d has brought in."""
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith(("fail2ban", "banish_action")):
+            del sys.modules[name]
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ class Cloudflare(Reporter):
     required = ("cftoken",)
     secrets = ("cftoken",)
     events = "ban unban"
+    lasting = False
     # 1,200 requests in five minutes are allowed to one user, for everything he does; an unban takes two.
     limits = Limits(waiting=20_000, per_minute=100, attempts=10)
     patience = 20.0

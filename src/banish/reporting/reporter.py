@@ -42,7 +42,8 @@ class Wrong(NamedTuple):
 class Reporter:
     """One action of one jail. *options* are texts, as configuration has them; *say* is set by whoever made it."""
 
-    norestored = True
+    lasting: ClassVar[bool] = True
+    """What was told stays true when the action stops; no ban is ended for that."""
     service: ClassVar[str]
     """What all that is told goes to, whoever tells it."""
     required: ClassVar[tuple[str, ...]] = ()
@@ -60,7 +61,7 @@ class Reporter:
         self.options = options
         self.trouble = ""
         self.say: Callable[[str, str], None] = lambda level, text: None
-        self.norestored = flag(options.get("norestored", "yes"))
+        self._told_before = flag(options.get("norestored", "yes"))
         self.redact = redaction.parse(options.get("redact", ""))
         self._courier = courier_for(self.destination(), _limits(options, self.limits))
         self._waiting = 0
@@ -112,7 +113,9 @@ class Reporter:
             )
 
     def ban(self, info: Info) -> None:
-        self.tell("ban", info)
+        # Not by an attribute norestored: the end of a ban of an earlier run is news all the same.
+        if not (self._told_before and info["restored"]):
+            self.tell("ban", info)
 
     def unban(self, info: Info) -> None:
         self.tell("unban", info)

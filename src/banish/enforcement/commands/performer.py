@@ -37,6 +37,8 @@ class Performer(Protocol):
     """It changes a file in place, so that nobody else who runs the same file of action.d may do so meanwhile."""
     norestored: bool
     """Bans of an earlier run are none of its business."""
+    lasting: bool
+    """What it did about bans stays when it stops: a mail that was written, a report. No ban is ended for that."""
     can_flush: bool
     can_prolong: bool
     repaired: Callable[[frozenset[str]], None]

@@ -181,9 +181,9 @@ class Post:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=patience)
             await _cancel(self._tasks)
-        if self._standing:
+        if self._standing and not self._performer.lasting:
             await self._end_all(deadline - LAST_WORD)
-        if self._standing:
+        if self._standing and not self._performer.lasting:
             text = f"[{self.jail}] there was no time to end {len(self._standing)} bans with {self.settings.actname}"
             self._say("actions", "WARNING", text)
         try:

@@ -110,6 +110,7 @@ class PythonAction:
     at_once = 1
     editing = False
     norestored = False
+    lasting = False
     can_flush = False
     can_prolong = False
 
@@ -187,6 +188,7 @@ class PythonAction:
     def _read(self, action: Any) -> None:
         if isinstance(action, Reporter):
             action.say = partial(_from_a_thread, asyncio.get_running_loop(), self._say)
+            self.lasting = action.lasting
         self.norestored = bool(getattr(action, "norestored", False))
         self.can_flush = callable(getattr(action, "flush", None))
         self.can_prolong = bool(getattr(action, "_prolongable", False)) and callable(getattr(action, "prolong", None))
