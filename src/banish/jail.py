@@ -25,7 +25,7 @@ from banish.failures.window import Window, WindowSettings
 from banish.lines.clock import Clock
 from banish.lines.reader import LineSettings
 from banish.lines.stretch import Stretch
-from banish.matching.filter import Filter, FilterSettings, Sighting
+from banish.matching.filter import Filter, FilterSettings
 from banish.model import Decision, Event, Failure, Ignored, Line, Match, Notice, Question
 from banish.patience import ENDLESS, Patience
 from banish.sightings import Sightings
@@ -92,8 +92,13 @@ class Jail:
     def feed(self, lines: Iterable[Line], now: float, *, live: bool = True) -> list[Event]:
         """Judge *lines*, which were read at *now*; *live* is false while catching up with what was written before."""
         events: list[Event] = []
+        match_of = self.filter.match
         for sighting, undated, at in self._sightings.of(lines, now, events, live=live):
-            self._conclude(sighting, undated, at, now, events)
+            match = match_of(sighting, at)
+            if match.__class__ is Match:
+                if undated is not None:
+                    events += self._clock.unknown_date(undated, now)
+                self._weigh(match, events)
         self._window.tick(now)
         return events
 
@@ -142,18 +147,10 @@ class Jail:
         history = self._history_everywhere if settings.overalljails else self._history
         return bantime.term(settings, history(id_), self._random)
 
-    def _conclude(self, sighting: Sighting, undated: Line | None, at: float, now: float, events: list[Event]) -> None:
-        match = self.filter.match(sighting, at)
-        if isinstance(match, str):
-            return
-        if undated is not None:
-            events += self._clock.unknown_date(undated, now)
+    def _weigh(self, match: Match, events: list[Event]) -> None:
         if match.name is not None:
             events.append(Question("name", self.name, match.name, match))
-        else:
-            self._weigh(match, events)
-
-    def _weigh(self, match: Match, events: list[Event]) -> None:
+            return
         rule = self.ignore.rule(match.id, match.network)
         if rule is not None:
             events.append(Ignored(self.name, match.id, rule))

@@ -30,6 +30,9 @@ class Sightings:
     def __init__(self, judge: Filter, clock: Clock) -> None:
         self._filter = judge
         self._clock = clock
+        self._template: Template | None = None
+        self._found: Program | None = None
+        """What judges stretches whose dates `_template` finds."""
 
     def of(self, lines: Iterable[Line], now: float, events: list[Event], *, live: bool) -> Iterator[Seen]:
         """Yield what is found in *lines*, in their order; what the clock has to say goes to *events*."""
@@ -45,8 +48,10 @@ class Sightings:
         template = stretch.template
         if template is None or not template.whole or not stretch.reader.bytewise or not stretch.data.endswith(b"\n"):
             return None
-        found = program(self._filter, template.regex)
-        return found if isinstance(found, Program) else None
+        if template is not self._template:
+            found = program(self._filter, template.regex)
+            self._template, self._found = template, found if isinstance(found, Program) else None
+        return self._found
 
     def _plain(
         self,

@@ -88,9 +88,12 @@ class Subscription:
     def _calm(self, stretch: Stretch, picks: dict[int, list[_Pick]]) -> Iterator[tuple[Jail, Stretch]]:
         """Yield the shares of a stretch whose lines all begin with a date as expected: nothing needs to be read to tell them."""
         data = stretch.data
-        many = data.count(b"\n") // 2 if max(map(len, picks.values()), default=0) > _FEW else len(data)
         whole = {
-            number for number, own in picks.items() if len(own) > many and self.jails[number].judges_at_once(stretch)
+            number
+            for number, own in picks.items()
+            if len(own) > _FEW
+            and 2 * sum([end - start for start, end, _ in own]) > len(data)
+            and self.jails[number].judges_at_once(stretch)
         }
         if whole and len(whole) >= len(self.jails) - 1:
             self._unsifted = _UNSIFTED

@@ -220,7 +220,7 @@ class Window:
         ticket.retries = len(times)
 
     def _remember(self, ticket: _Ticket, lines: tuple[str, ...]) -> None:
-        size = sum(map(len, lines))
+        size = len(lines[0]) if len(lines) == 1 else sum(map(len, lines))
         if size > LONGEST_LINE:
             lines = tuple(map(cut, lines))
             size = sum(map(len, lines))

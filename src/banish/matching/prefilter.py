@@ -8,7 +8,7 @@ A filter that cannot be told by literals stands aside, and must see every line: 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from banish.matching import scanners
@@ -51,6 +51,12 @@ class _Sieve(NamedTuple):
     filter: int
     regex: int
     also: Factor
+
+
+_Suspicions = tuple[Suspicion, ...]
+_Meaning = tuple[_Suspicions | None, tuple[_Sieve, ...], dict[tuple[int, ...], _Suspicions]]
+"""What a line with certain literals is suspected of; or, where that depends on other texts in it, by what to find out, and what has
+been found out by which of these texts were there."""
 
 
 class Prefilter:
@@ -99,7 +105,7 @@ class Prefilter:
         self.literals = tuple(sieves)
         self._sieves = tuple(sieves.values())
         self._scanner = self._scanner_type(self.literals)
-        self._known: dict[frozenset[int], tuple[_Sieve, ...]] = {}
+        self._known: dict[tuple[int, ...], _Meaning] = {}
 
     def candidates(self, data: bytes) -> list[Candidate]:
         """Return the lines of *data* that a filter must look at, in order."""
@@ -112,40 +118,52 @@ class Prefilter:
                 self._choose_at = 4 * self._gone_by
         found: list[Candidate] = []
         start = end = -1
-        held: set[int] = set()
+        held: tuple[int, ...] = ()
         for place, number in self._scanner.scan(data):
-            if place > end:
-                if held:
-                    self._weigh(data, start, end, held, found)
-                    held = set()
-                start = data.rfind(b"\n", 0, place) + 1
-                end = data.find(b"\n", place)
-                if end < 0:
-                    end = len(data)
-            held.add(number)
+            if place <= end:
+                held += (number,)
+                continue
+            if held:
+                self._weigh(data, start, end, held, found)
+            start = data.rfind(b"\n", 0, place) + 1
+            end = data.find(b"\n", place)
+            if end < 0:
+                end = len(data)
+            held = (number,)
         if held:
             self._weigh(data, start, end, held, found)
         return found
 
-    def _weigh(self, data: bytes, start: int, end: int, held: set[int], found: list[Candidate]) -> None:
+    def _weigh(self, data: bytes, start: int, end: int, held: tuple[int, ...], found: list[Candidate]) -> None:
         """Enter the line ``data[start:end]``, which holds the literals *held*, in *found* if a filter must look at it."""
-        line = data[start:end]
-        regexes: dict[int, list[int]] = {}
-        for number, regex, also in self._meaning(frozenset(held)):
-            if not also or _holds(line, also):
-                regexes.setdefault(number, []).append(regex)
-        if regexes:
-            suspicions = tuple([Suspicion(number, tuple(suspected)) for number, suspected in regexes.items()])
-            found.append(Candidate(start, end, suspicions))
-
-    def _meaning(self, held: frozenset[int]) -> tuple[_Sieve, ...]:
         known = self._known.get(held)
         if known is None:
-            known = tuple(sorted({sieve for number in held for sieve in self._sieves[number]}, key=lambda one: one[:2]))
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[held] = known
+            known = self._learn_meaning(held)
+        suspicions, sieves, told = known
+        if sieves:
+            line = data[start:end]
+            left = tuple([number for number, (_, _, also) in enumerate(sieves) if not also or _holds(line, also)])
+            suspicions = told.get(left)
+            if suspicions is None:
+                suspicions = told[left] = _suspicions([sieves[number] for number in left])
+        if suspicions:
+            found.append(Candidate(start, end, suspicions))
+
+    def _learn_meaning(self, held: tuple[int, ...]) -> _Meaning:
+        sieves = sorted({sieve for number in held for sieve in self._sieves[number]}, key=lambda one: one[:2])
+        sure = not any(sieve.also for sieve in sieves)
+        known: _Meaning = (_suspicions(sieves), (), {}) if sure else (None, tuple(sieves), {})
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[held] = known
         return known
+
+
+def _suspicions(sieves: Iterable[_Sieve]) -> tuple[Suspicion, ...]:
+    regexes: dict[int, list[int]] = {}
+    for number, regex, _ in sieves:
+        regexes.setdefault(number, []).append(regex)
+    return tuple([Suspicion(number, tuple(suspected)) for number, suspected in regexes.items()])
 
 
 class _Counts:

@@ -8,7 +8,7 @@ import pytest
 
 from banish.matching.filter import Filter, FilterSettings
 from banish.matching.fused import pcre2
-from banish.matching.fused.program import CHUNK, Program, Refusal, program
+from banish.matching.fused.program import CHUNK, LONG, Program, Refusal, program
 
 DATES = re.compile(r"^(\d\d)")
 
@@ -45,12 +45,13 @@ def test_a_line_that_could_forge_rows_is_blanked_and_its_neighbours_are_not(dirt
     assert [row[0] == "S" for row in rows(fused, data)] == [False, True, True, False]
 
 
-def test_a_large_buffer_goes_in_chunks_and_a_longer_line_in_one() -> None:
+def test_a_large_buffer_goes_in_chunks_and_long_lines_are_blanked() -> None:
     fused = made(r"^ <ADDR>$", r"^ (?P<fid>x+)$")
-    lines = ["12 192.0.2.1", "12 " + "x" * CHUNK, "12 " + "x" * 3 * CHUNK, *["12 nothing", "12 ::1"] * CHUNK]
+    long = ["12 " + "x" * (LONG - 3), "12 " + "x" * 3 * CHUNK]
+    lines = ["12 192.0.2.1", "12 " + "x" * (LONG - 4), *long, *["12 nothing", "12 ::1"] * CHUNK]
     found = rows(fused, "".join(f"{line}\n" for line in lines).encode())
-    assert [line for _, _, line in found] == lines
-    assert [mark in fused.sight for mark, _, _ in found] == [True] * 3 + [False, True] * CHUNK
+    assert [line for _, _, line in found] == ["" if line in long else line for line in lines]
+    assert [mark in fused.sight for mark, _, _ in found] == [True] * 2 + [False] * 2 + [False, True] * CHUNK
 
 
 def test_lines_that_reach_a_limit_are_told_and_the_others_are_judged() -> None:

@@ -16,7 +16,8 @@ atomic, because they are found before the failregex is tried at all in the plain
 follows it to ``<F-CONTENT>``; the failregex then begin where the content does.
 
 What separates rows must not stand in a line: whoever could write it into a log would write rows. So a line with a separator, a
-carriage return, NUL or a byte outside ASCII is blanked before the expression sees it, and is nothing but a line without a date.
+carriage return, NUL or a byte outside ASCII, or one that is very long, is blanked before the expression sees it, and is nothing
+but a line without a date.
 """
 
 from __future__ import annotations
@@ -56,6 +57,9 @@ CHUNK = 1 << 16
 
 HARD_LINES = 4
 """How many lines of a chunk may reach a limit, which takes milliseconds each time; from then on all that is left counts as hard."""
+
+LONG = 1000
+"""Characters of a line from which on it is not judged here: the library counts steps, and a step may go over the whole line."""
 
 _SEPARATOR = "\x1f"
 _BREAK = f"\n{END}".encode()
@@ -124,9 +128,15 @@ class Program:
 
 
 def _clean(data: bytes) -> bytes:
-    if data.isascii() and not any(letter in data for letter in _ANY_DIRT):
+    if data.isascii() and not any(letter in data for letter in _ANY_DIRT) and not _may_be_long(data):
         return data
-    return b"\n".join([b"" if _DIRTY.search(line) else line for line in data.split(b"\n")])
+    return b"\n".join([b"" if len(line) >= LONG or _DIRTY.search(line) else line for line in data.split(b"\n")])
+
+
+def _may_be_long(data: bytes) -> bool:
+    """Tell whether there may be a long line: one of LONG characters covers one of these windows, whose size is half of that."""
+    half = LONG // 2
+    return any(data.find(b"\n", start, start + half) < 0 for start in range(0, len(data) - half + 1, half))
 
 
 def program(judge: Filter, dates: re.Pattern[str]) -> Program | Refusal:
