@@ -5,7 +5,9 @@ from __future__ import annotations
 import email
 import email.policy
 import shutil
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +72,47 @@ def test_ufw(town: Town, attacker: str) -> None:
     assert "22/tcp" in status
     assert attacker not in status
     assert "2001:db8::66" not in status
+
+
+BUS = """
+<busconfig>
+  <type>system</type>
+  <listen>unix:path=/run/dbus/system_bus_socket</listen>
+  <policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy>
+</busconfig>
+"""
+
+
+@pytest.fixture
+def firewalld(town: Town) -> Iterator[None]:
+    """A firewalld on the server alone, and the bus that it is spoken to over."""
+    if shutil.which("firewalld", path=SYSTEM) is None or shutil.which("dbus-daemon", path=SYSTEM) is None:
+        pytest.skip("needs firewalld and dbus")
+    run = town.server.run
+    own = "cp -a /etc/firewalld /run/firewalld-etc; mkdir -p /run/dbus; mount --bind /run/firewalld-etc /etc/firewalld"
+    run(["sh", "-ec", own])
+    town.server.lab.path(Path("/run/bus.conf")).write_text(BUS)
+    bus = town.server.popen(["dbus-daemon", "--config-file", "/run/bus.conf", "--nofork", "--nopidfile"])
+    firewalld = town.server.popen(["firewalld", "--nofork", "--nopid"])
+    try:
+        deadline = time.monotonic() + 30
+        while run(["firewall-cmd", "--state"], check=False).returncode != 0:
+            assert time.monotonic() < deadline, "firewalld does not come up"
+            assert firewalld.poll() is None, "firewalld has ended"
+        yield
+    finally:
+        for process in (firewalld, bus):
+            process.terminate()
+            process.wait(30)
+        run(["umount", "/etc/firewalld"])
+
+
+@pytest.mark.usefixtures("firewalld")
+@pytest.mark.parametrize("banaction", ["firewallcmd-ipset", "firewallcmd-allports", "firewallcmd-rich-rules"])
+def test_firewalld(town: Town, attacker: str, banaction: str) -> None:
+    blocks_and_lets_go(town, attacker, banaction, f"shipped-{banaction}")
+    left = "firewall-cmd --list-rich-rules; firewall-cmd --direct --get-all-rules; ipset list"
+    assert town.server.run(["sh", "-c", left]).stdout.split() == []
 
 
 def blocks_and_lets_go(town: Town, attacker: str, banaction: str, name: str) -> None:
