@@ -289,3 +289,11 @@ def test_retry_after_in_both_its_forms() -> None:
 
 def asked(service: Service) -> list[str]:
     return [request.form()["ip"] for request in service.requests]
+
+
+def test_a_secret_that_is_no_url_is_told_without_being_shown(tmp_path: Path, shipped: Shipped) -> None:
+    (tmp_path / "url").write_text("ftp://t0ken.example.org/\n")
+    rig = Rig(tmp_path, shipped(f'webhook[url="file:{tmp_path}/url"]'))
+    play(rig, lambda: rig.ban("192.0.2.7"), until=lambda: bool(rig.levels("ERROR")))
+    assert "the URL must begin with https:// or http://" in rig.levels("ERROR")[0]
+    assert "t0ken" not in rig.levels("ERROR")[0]

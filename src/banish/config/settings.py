@@ -38,7 +38,7 @@ class DaemonSettings:
     dbpurgeage: float = 86400.0
     """Seconds that an ended ban is remembered."""
     native_actions: bool = True
-    """Whether an enforcer does the work of fail2ban's own firewall actions where a user's tree has them unmodified."""
+    """Whether an enforcer does the work of actions that have commands as well: ours, and fail2ban's own in a user's tree, unmodified."""
 
 
 def load_settings(config_dir: Path | None, data_dir: Path) -> tuple[DaemonSettings, tuple[Problem, ...]]:

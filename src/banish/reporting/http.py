@@ -69,6 +69,8 @@ def send(
     method: str, url: str, body: bytes | None, headers: Mapping[str, str], *, cafile: str = "", timeout: float = TIMEOUT
 ) -> Answer:
     """Do the request. *cafile* has certificates to trust beside the system's."""
+    if why := wrong_with(url):
+        raise Refused(f"the URL {why}")
     where = urlsplit(url).hostname
     request = urllib.request.Request(url, body, dict(headers), method=method)  # noqa: S310 -- see wrong_with
     try:
