@@ -297,3 +297,13 @@ def test_a_secret_that_is_no_url_is_told_without_being_shown(tmp_path: Path, shi
     play(rig, lambda: rig.ban("192.0.2.7"), until=lambda: bool(rig.levels("ERROR")))
     assert "the URL must begin with https:// or http://" in rig.levels("ERROR")[0]
     assert "t0ken" not in rig.levels("ERROR")[0]
+
+
+@pytest.mark.parametrize(
+    "action", ["abuseipdb[abuseipdb_apikey=k, abuseipdb_category=18", "blocklist_de[email=m, apikey=k, service=ssh"]
+)
+def test_who_is_banned_by_name_is_not_reported(tmp_path: Path, shipped: Shipped, service: Service, action: str) -> None:
+    rig = Rig(tmp_path, shipped(f"{action}, url={service.url}]"))
+    play(rig, lambda: rig.ban("alice"), until=lambda: bool(rig.levels("ERROR")))
+    assert service.requests == []
+    assert "no address" in rig.levels("ERROR")[0]

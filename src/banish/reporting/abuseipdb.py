@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from banish.reporting import http
 from banish.reporting.outbox import Limits
-from banish.reporting.reporter import Info, Reporter, Wrong
+from banish.reporting.reporter import Info, Reporter, Wrong, must_be_address
 
 URL = "https://api.abuseipdb.com/api/v2/report"
 COMMENT = 1024
@@ -47,6 +47,7 @@ class AbuseIPDB(Reporter):
         return lambda: self._report(form)
 
     def _report(self, form: Mapping[str, str]) -> None:
+        must_be_address(form["ip"])
         key = self.secret("abuseipdb_apikey")
         if not _is_news(key, form["ip"], time.monotonic()):
             return

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from banish.reporting import http
 from banish.reporting.outbox import Limits, Refused
-from banish.reporting.reporter import Info, Reporter
+from banish.reporting.reporter import Info, Reporter, must_be_address
 
 URL = "https://www.blocklist.de/en/httpreports.html"
 LOGS = 32768
@@ -32,6 +32,7 @@ class BlocklistDe(Reporter):
         return lambda: self._report(form)
 
     def _report(self, form: Mapping[str, str]) -> None:
+        must_be_address(form["ip"])
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
             "User-Agent": self.options.get("agent") or "banish",

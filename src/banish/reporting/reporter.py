@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Condition
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+from banish import addresses
 from banish.errors import ConfigError
 from banish.reporting import redaction
 from banish.reporting.courier import courier_for
@@ -202,6 +203,12 @@ class Reporter:
         with self._changed:
             self._waiting -= 1
             self._changed.notify_all()
+
+
+def must_be_address(id_: str) -> None:
+    """Raise Refused for an id that is no address: names of users are nobody's business."""
+    if addresses.parse(id_) is None:
+        raise Refused("what was banned is no address")
 
 
 def flag(text: str) -> bool:
