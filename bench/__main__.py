@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import bans, flood, lines, live, restart
+from bench import bans, flood, heal, lines, live, restart
 from bench.table import BenchError, Row, render
 from lab.namespaces import Lab, LabError, can_run
 
@@ -20,6 +20,7 @@ HEADINGS = {
     "bans": "A ban, from the decision to the kernel (time)",
     "live": "Both daemons at work",
     "restart": "A start",
+    "heal": "Somebody else empties the firewall",
     "flood": "A flood",
 }
 
@@ -99,6 +100,7 @@ def _parts(quick: bool, runs: int, real: Path | None, only: str) -> dict[str, li
             in_lab(lambda lab: live.idle_with_many(lab, 4 if quick else 30)),
         ],
         "restart": [in_lab(lambda lab: restart.measure(lab, 1 if quick else 3))],
+        "heal": [in_lab(lambda lab: heal.measure(lab, 1 if quick else 3))],
         "flood": [lambda: flood.measure(quick)],
     }
 

@@ -57,9 +57,9 @@ class Log:
         return self.lines - self.plan[WARM_UP - 1][2]
 
     def first(self, lines: int) -> Log:
-        """Return the beginning of this log: as many batches as it takes to have *lines* lines."""
+        """Return the beginning of this log: as many batches as it takes to have *lines* lines, of which some are timed."""
         ended = next((n for n, (_, _, so_far) in enumerate(self.plan) if so_far >= lines), len(self.plan) - 1)
-        return Log(self.path, self.plan[: ended + 1])
+        return Log(self.path, self.plan[: max(ended, WARM_UP) + 1])
 
 
 def write(corpus: Corpus, path: Path) -> Log:

@@ -191,5 +191,6 @@ class Jail:
             matches=failure.matches,
             fields=failure.fields,
             increase=term.increase,
+            basis="increased" if term.increase else "bantime",
         )
         events.append(decision)

@@ -20,8 +20,14 @@ from banish.addresses import Network
 Fields = Mapping[str, Any]
 """Named groups of a match: text for each, and ``users``: the set of user names seen in the session."""
 
+NO_FIELDS: Fields = MappingProxyType({})
+
 Origin = Literal["jail", "admin", "restored", "fleet"]
 """Who took a decision: a jail's counting, a person, an earlier run's database, another host."""
+
+
+Basis = Literal["bantime", "increased", "said"]
+"""What the end of a ban goes by: the jail's ``bantime``; that, made longer because of earlier bans; or what somebody said."""
 
 
 class Position(NamedTuple):
@@ -114,7 +120,11 @@ class Increase(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """That *id* shall be blocked for *jail* from *at* until *expires_at*: the ledger's entry, and the database's row."""
+    """That *id* shall be blocked for *jail* from *at* until *expires_at*: the ledger's entry, and the database's row.
+
+    A decision that was just taken brings its evidence along; the ledger keeps it without (``bare``), and who asks for the
+    evidence of a ban that stands finds it in the database.
+    """
 
     jail: str
     id: str
@@ -127,9 +137,21 @@ class Decision(NamedTuple):
     """How often the id has been banned in this jail, this one included."""
     failures: int = 0
     matches: tuple[str, ...] = ()
-    fields: Fields = MappingProxyType({})
+    fields: Fields = NO_FIELDS
     increase: Increase | None = None
     """Set when earlier bans had a say in how long this one lasts; told once, not kept."""
+    basis: Basis = "said"
+    """What *expires_at* goes by."""
+    set_at: float | None = None
+    """When *expires_at* was decided, where that was after *at*: the ban was prolonged."""
+    forced: bool = False
+    """An administrator wants it though a rule would spare the id; no rule ends it either."""
+
+    def bare(self) -> Decision:
+        """The same without evidence, as it is kept in memory for as long as the ban stands."""
+        if self.matches or self.fields or self.increase:
+            return self._replace(matches=(), fields=NO_FIELDS, increase=None)
+        return self
 
 
 class Change(NamedTuple):
@@ -137,6 +159,21 @@ class Change(NamedTuple):
 
     op: Literal["ban", "unban", "prolong"]
     decision: Decision
+
+
+IncidentKind = Literal["banned", "prolonged", "unbanned", "expired", "refused", "paused", "resumed"]
+
+
+class Incident(NamedTuple):
+    """Something that happened to a jail, for those who look later: a row of the database's table ``events``."""
+
+    at: float
+    jail: str
+    kind: IncidentKind
+    id: str = ""
+    """Empty where it concerns the jail as a whole."""
+    reason: str = ""
+    origin: Origin = "jail"
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,6 +167,9 @@ def test_log_text_cannot_command_the_terminal() -> None:
         status(jail("sshd", journalmatches=[HOSTILE]), asked="sshd"),
         render.ban([{"address": HOSTILE, "jail": HOSTILE, "outcome": HOSTILE, "reason": HOSTILE}], {}, plain, NOW),
         render.error(HOSTILE, HOSTILE, plain),
+        render.resume({"jail": HOSTILE, "withheld": 3}, {}, plain, NOW),
+        render.log([{"at": NOW, "jail": "a", "kind": "refused", "address": "", "reason": HOSTILE}], {}, plain, NOW),
+        render.log([{"at": NOW, "jail": HOSTILE, "kind": "b", "address": HOSTILE, "reason": ""}], {}, plain, NOW),
     ]
     for text in texts:
         assert r"root\x1b[2J\u202egnp.exe\x9b31m\udce9" in text

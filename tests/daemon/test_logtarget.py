@@ -264,3 +264,28 @@ def test_of_lines_that_are_said_together_only_those_that_do_not_fit_are_lost(log
     *lines, told = path.read_text().splitlines()
     assert lines == ["123456789", "123456789", "12345", "again", "and again"]
     assert told.startswith("3 lines before the last one could not be written")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "STDOUT[datetime=off]",
+        'STDOUT[format="%(levelname)s %(message)s"]',
+        'STDOUT[format="%(message)-40s %(name)s"]',
+        'STDOUT[format="%(message)s %(message)s"]',
+        'STDOUT[format="%(name)s says nothing"]',
+    ],
+)
+@pytest.mark.parametrize("texts", [[], ["[sshd] Ban"], ["[sshd] 100% %s", "two\nlines", "\0", "\udce9", "last"]])
+def test_many_lines_at_once_are_the_lines_one_by_one(
+    logbook: Logbook, target: str, texts: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    logbook.configure(target, "INFO")
+    for text in texts:
+        logbook.say("actions", "NOTICE", text)
+    one_by_one = capfd.readouterr().out
+    logbook.say_all("actions", "NOTICE", texts)
+    assert capfd.readouterr().out == one_by_one
+    assert one_by_one.count("\n") == len(texts)
+    logbook.say_all("actions", "DEBUG", texts)
+    assert capfd.readouterr().out == ""

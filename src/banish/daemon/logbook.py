@@ -89,6 +89,10 @@ class Logbook:
         """Write one line; *logger* without its ``fail2ban.``. Never raises: see `trouble`."""
         self._write([(logger, level, text)])
 
+    def say_all(self, logger: str, level: str, texts: Iterable[str]) -> None:
+        """Write a line for each of *texts*, as `say` would at this moment, in one go where the target can."""
+        self._write([(logger, level, text) for text in texts])
+
     def bug(self, logger: str, text: str, error: Exception) -> None:
         """Write that something of ours failed, with where it did: on one line, as everything."""
         where = " < ".join(
@@ -120,6 +124,10 @@ class Logbook:
     def lifted(self, decision: Decision, *, repealed: bool = False) -> None:
         """Write that a ban ended; *repealed* when its jail ended rather than its time."""
         self.say("actions", "NOTICE", f"[{decision.jail}] {'Repeal Ban' if repealed else 'Unban'} {decision.id}")
+
+    def all_lifted(self, decisions: Iterable[Decision]) -> None:
+        """Write that each of *decisions* ended: one line each, written in one go."""
+        self.say_all("actions", "NOTICE", [f"[{ban.jail}] Unban {ban.id}" for ban in decisions])
 
     def _write(self, lines: Iterable[_Line]) -> None:
         least = self._least

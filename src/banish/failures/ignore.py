@@ -46,12 +46,14 @@ class NetworkSet:
     """Networks, looked up by the few prefix lengths that occur: the cost does not grow with their number."""
 
     def __init__(self, networks: Iterable[Network] = ()) -> None:
-        self._by_prefix: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
+        self._wide: dict[int, list[tuple[int, int, set[int]]]] = {5: [], 17: []}
+        """Those of more than one host, by the length of their bytes and of their prefix: the latter, by how much the number that the
+        bytes are must be shifted for it, and what is left of them."""
         self._all = frozenset(networks)
-        for network in self._all:
-            bits = network.max_prefixlen - network.prefixlen
-            values = self._by_prefix[network.version].setdefault(network.prefixlen, set())
-            values.add(int(network.network_address) >> bits)
+        for size, prefix in {(len(network), network.prefixlen) for network in self._all if not network.of_one_host}:
+            shift = size * 8 - prefix
+            ours = [each for each in self._all if (len(each), each.prefixlen) == (size, prefix)]
+            self._wide[size].append((prefix, shift, {int.from_bytes(each, "big") >> shift for each in ours}))
 
     def __len__(self) -> int:
         return len(self._all)
@@ -64,14 +66,12 @@ class NetworkSet:
 
     def touches(self, network: Network) -> bool:
         """True when *network* lies in one of ours, or one of ours in it."""
-        value, length, longest = int(network.network_address), network.prefixlen, network.max_prefixlen
-        for prefix, values in self._by_prefix[network.version].items():
-            if prefix <= length:
-                if value >> (longest - prefix) in values:
-                    return True
-            elif any(addresses.within(ours, network) for ours in self._all):
+        if network in self._all:
+            return True
+        for prefix, shift, values in self._wide[len(network)]:
+            if prefix < network[-1] and int.from_bytes(network, "big") >> shift in values:
                 return True
-        return False
+        return not network.of_one_host and any(addresses.within(ours, network) for ours in self._all)
 
 
 class IgnoreRules:
@@ -123,14 +123,15 @@ class IgnoreRules:
         said = self._said.get(id_)
         if said is not None and said[0] is network:
             return said[1]
-        rule = self._find(id_, network)
+        rule = self.find(id_, network)
         if len(self._said) >= _REMEMBERED:
             self._said.clear()
         if len(id_) <= _LONGEST:
             self._said[id_] = network, rule
         return rule
 
-    def _find(self, id_: str, network: Network | None) -> str | None:
+    def find(self, id_: str, network: Network | None) -> str | None:
+        """The same as ``rule``, which remembers nothing and forgets nothing: for those who ask about very many ids once."""
         if network is not None and self._settings.ignoreself and self._own.touches(network):
             return "ignoreself rule"
         if id_ in self._texts or (network is not None and self._networks.touches(network)):

@@ -39,9 +39,11 @@ class Rig:
         self.ledger = Ledger()
         self.log: list[tuple[str, str, str]] = []
         self.history: list[Decision] = []
+        self.database: dict[str, Decision] = {}
+        """What the database has of each id, with the lines that led to it."""
         self.names: dict[str, str] = {}
         self.asked: list[str] = []
-        world = World(lambda jail: Figures(1, 2, 3, 4, 600.0), self._past)
+        world = World(lambda jail: Figures(1, 2, 3, 4, 600.0), self._past, lambda jail, id_: self.database.get(id_))
         self.runner = Runner(lambda: self.ledger, world, self._say, self._name_of)
         self.actions = actions
 
