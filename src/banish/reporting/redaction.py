@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable
 
@@ -56,7 +55,7 @@ class Redaction:
         meaning = addresses.parse(text.removesuffix(tail))
         if meaning is None:
             return text
-        if self._offender is not None and _lies_in(meaning, self._offender):
+        if self._offender is not None and addresses.within(meaning, self._offender):
             return text
         return ADDRESS + tail
 
@@ -65,9 +64,3 @@ def _words(words: Iterable[str], instead: str) -> Iterable[tuple[re.Pattern[str]
     """Longest first, since one may be part of another."""
     for word in sorted({word for word in words if word.strip()}, key=lambda word: (-len(word), word)):
         yield re.compile(rf"(?<!\w){re.escape(word)}(?!\w)"), instead
-
-
-def _lies_in(one: addresses.Network, other: addresses.Network) -> bool:
-    if isinstance(one, ipaddress.IPv4Network) and isinstance(other, ipaddress.IPv4Network):
-        return one.subnet_of(other)
-    return isinstance(one, ipaddress.IPv6Network) and isinstance(other, ipaddress.IPv6Network) and one.subnet_of(other)
