@@ -15,6 +15,7 @@ from bench import bans, flood, heal, lines, live, restart
 from bench.table import BenchError, Row, render
 from lab.namespaces import Lab, LabError, can_run
 
+ROOT = Path(__file__).resolve().parent.parent
 HEADINGS = {
     "lines": "A line, from the bytes of the log to the decision (CPU time)",
     "bans": "A ban, from the decision to the kernel (time)",
@@ -28,6 +29,8 @@ HEADINGS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure what *argv* asks for (``sys.argv`` unless given); 0 when every part could be measured."""
     words = _arguments(argv)
+    # What we start on hosts of the laboratory begins in another directory, and must find us all the same.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     real = words.corpus or os.environ.get("BANISH_BENCH_CORPUS")
     parts = _parts(words.quick, words.runs, Path(real) if real else None, words.only)
     rows: list[Row] = []
