@@ -133,3 +133,9 @@ def test_the_tolerance_counts_whole_seconds() -> None:
     clock = Clock("web", 600.0)
     assert clock.judge(Line("x", "x", NOW - 60.9998), NOW, live=True).at == NOW - 60.9998
     assert clock.judge(Line("x", "x", NOW - 61.0), NOW, live=True).at == NOW
+
+
+def test_a_clock_with_bounds_leaves_the_rest_to_another(clock: Clock) -> None:
+    clock.since, clock.until = NOW - 10, NOW
+    times = [clock.judge(line(NOW + offset), NOW + 5, live=True).at for offset in (-10.5, -10, -0.5, 0, 1)]
+    assert times == [None, NOW - 10, NOW - 0.5, None, None]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ import banish
 from banish import addresses
 from banish.decisions.ledger import Past
 from banish.errors import StoreError
-from banish.model import Decision, Position
+from banish.model import Cursor, Decision, Position
 from banish.store import database, file
 from banish.store.database import Store
 
@@ -515,3 +515,13 @@ def test_after_kill_9_bans_and_positions_agree(path: Path) -> None:
         assert saved >= told
         assert len(store.past()) == len(list(store.standing(0.0))) == saved
         store.close()
+
+
+def test_cursors_of_the_journal_are_kept_with_the_bans_and_forgotten_like_positions(tmp_path: Path) -> None:
+    cursor = Cursor("s=1;i=2;b=3;m=4;t=5;x=6", 1.5)
+    with closing(Store.open(tmp_path / "x.sqlite3", 0.0)) as store:
+        store.save(positions={"systemd-journal A=1": cursor, "systemd-journal B=1": cursor}, now=0.0)
+        store.save(positions={"systemd-journal B=1": None}, now=0.0)
+    with closing(Store.open(tmp_path / "x.sqlite3", 0.0)) as store:
+        assert store.cursors() == {"systemd-journal A=1": cursor}
+        assert store.positions() == {}

@@ -20,7 +20,7 @@ from banish.daemon.logbook import Logbook
 from banish.decisions.ledger import Entry, Ledger
 from banish.enforcement.dispatch import Dispatch
 from banish.errors import StoreError
-from banish.model import Batch, Change, Decision, Event, Notice, Position, Question
+from banish.model import Batch, Change, Cursor, Decision, Event, JournalBatch, Notice, Position, Question
 from banish.store.database import Store
 from banish.subscription import Subscription
 
@@ -51,10 +51,10 @@ class Pipeline:
         self._dispatch = dispatch
         self._store = store
         self._logbook = logbook
-        self._positions: dict[str, Position] = {}
-        self._saved: dict[str, Position] = {}
+        self._positions: dict[str, Position | Cursor] = {}
+        self._saved: dict[str, Position | Cursor] = {}
 
-    def feed(self, batch: Batch, now: float) -> None:
+    def feed(self, batch: Batch | JournalBatch, now: float) -> None:
         """Judge *batch* and carry out what follows."""
         events: list[Event] = []
         for subscription in self.subscribe(batch.source):
@@ -116,7 +116,7 @@ class Pipeline:
         """End the bans whose time is over, and return them."""
         return self._end(self.ledger.expire(now), now)
 
-    def remember(self, positions: Mapping[str, Position]) -> None:
+    def remember(self, positions: Mapping[str, Position] | Mapping[str, Cursor]) -> None:
         """Take note of how far sources are judged, for the next save; what has not moved since the last one costs nothing."""
         self._positions.update({source: at for source, at in positions.items() if self._saved.get(source) != at})
 

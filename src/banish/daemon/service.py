@@ -29,6 +29,7 @@ from banish.control.handler import (
 from banish.decisions.bantime import Term
 from banish.errors import ConfigError, ControlError, Problem
 from banish.model import Decision
+from banish.sources.matches import Match
 
 if TYPE_CHECKING:
     from banish.daemon.supervisor import Supervisor
@@ -191,8 +192,12 @@ class Service:
             "sources": [self._source(path, lag) for path, _, lag, *_ in daemon.sources_of(name)],
             "enabled": True,
             "problem": own[0] if own else None,
+            "reads": running.config.reads,
+            "reads_because": daemon.why_source(name),
             "actions": [{"name": action.actname, "served": action.served} for action in running.config.actions],
         }
+        if running.config.reads == "journal":
+            status["journalmatches"] = [Match(running.config.journalmatch).text]
         if banned:
             status["banned"] = [decision.id for decision in daemon.ledger.of_jail(name)]
         return status

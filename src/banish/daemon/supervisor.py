@@ -16,16 +16,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import banish
-from banish.config.jails import load
+from banish.config.jails import Configuration, JailConfig, load
 from banish.config.settings import DaemonSettings, load_settings
 from banish.control.server import ControlServer
 from banish.daemon.assembly import Assembly, Running, assemble
 from banish.daemon.background import figures, history
-from banish.daemon.complaints import unreadable, unspared
+from banish.daemon.complaints import unread, unreadable, unspared
 from banish.daemon.logbook import Logbook
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.questions import Answer, Questions
 from banish.daemon.service import Service
+from banish.daemon.sourcing import Sourcing, ages
 from banish.daemon.spared import Spared
 from banish.decisions.ledger import Ledger
 from banish.enforcement.actions import ActionSettings
@@ -35,12 +36,14 @@ from banish.enforcement.dispatch import Dispatch
 from banish.errors import ConfigError, Problem, StoreError
 from banish.failures.ignore import CacheSettings
 from banish.jail import Jail
+from banish.lines import entries
 from banish.lines.reader import LineReader, LineSettings
 from banish.lookups.commands import Commands
 from banish.lookups.hosts import Hosts
 from banish.lookups.names import Names
 from banish.model import Decision, Notice, Question
 from banish.sources.files import FileSource, FileStatus
+from banish.sources.journal import JournalSource
 from banish.sources.paths import LogPath
 from banish.store.database import Store
 from banish.subscription import Subscription
@@ -86,6 +89,7 @@ class Supervisor:
         self._readers: dict[tuple[str, LineSettings], LineReader] = {}
         self._subscriptions: dict[str, tuple[dict[str, Running], frozenset[str], list[Subscription]]] = {}
         """Who watches a source, behind the jails and the patterns of the source that this was found out for."""
+        self._sourcing = Sourcing()
         self._names = Names()
         self._spared = Spared(self._names)
         self._commands: Commands
@@ -99,6 +103,7 @@ class Supervisor:
         self._dispatch: Dispatch
         self._runner: Runner
         self._source: FileSource
+        self._journal: JournalSource
 
     # The way up
 
@@ -111,7 +116,7 @@ class Supervisor:
         self._configure_log(self._settings)
         self.logbook.say("server", "INFO", "-" * 50)
         self.logbook.say("server", "INFO", f"Starting banish v{banish.__version__}")
-        assembly = assemble(load(self._options.config, self._options.data), {}, self.ledger)
+        assembly = assemble(self._configuration(), {}, self.ledger)
         self._take(assembly, problems)
         _must_be_trusted(self._problems)
         if not self.running:
@@ -170,6 +175,8 @@ class Supervisor:
             self._tell(self._dispatch.start(now))
             self._runner.configure(self._actions())
         self._source = FileSource(self._logpaths(), self._store.positions())
+        self._journal = JournalSource(self._store.cursors())
+        self._journal.configure(ages(self.running))
         self._purge_at = now + PURGE_EVERY
         for name in self.running:
             self.logbook.say("jail", "INFO", f"Jail '{name}' started")
@@ -180,7 +187,8 @@ class Supervisor:
 
     async def _watch(self) -> None:
         workers = [
-            asyncio.create_task(self._for_ever(work)) for work in (self._read, self._keep_time, self._keep_spared)
+            asyncio.create_task(self._for_ever(work))
+            for work in (self._read, self._read_journal, self._keep_time, self._keep_spared)
         ]
         try:
             await self._stopping.wait()
@@ -209,6 +217,12 @@ class Supervisor:
             self.pipeline.feed(batch, self._read_at)
             self._ask()
 
+    async def _read_journal(self) -> None:
+        async for batch in self._journal.batches():
+            self._read_at = time.time()
+            self.pipeline.feed(batch, self._read_at)
+            self._ask()
+
     async def _keep_time(self) -> None:
         while True:
             await _stroke(IDLE if self._idle(time.time()) else TICK)
@@ -219,8 +233,10 @@ class Supervisor:
                 running.jail.tick(now)
             self._tell(self._dispatch.tick(now))
             self._report_sources()
+            self._hand_over(now)
             self._purge(now)
             self.pipeline.remember(self._source.positions())
+            self.pipeline.remember(self._journal.positions())
             self.pipeline.save(now=now)
 
     def _idle(self, now: float) -> bool:
@@ -251,8 +267,10 @@ class Supervisor:
         await server.close()
         if hasattr(self, "_source"):
             self.pipeline.remember(self._source.positions())
+            self.pipeline.remember(self._journal.positions())
             self.pipeline.save(now=time.time())
             self._source.close()
+            self._journal.close()
             for name in self.running:
                 self.logbook.say("jail", "INFO", f"Jail '{name}' stopped")
         if hasattr(self, "_runner"):
@@ -299,6 +317,9 @@ class Supervisor:
         after = self._logpaths()
         self._source.remove(patterns - {path.pattern for path in after})
         self._source.add(after)
+        self._journal.configure(ages(self.running))
+        for name, since in self._sourcing.since.items():
+            self.running[name].jail.bound(since=since)
         self._readers.clear()
         self._commands.forget()
         self.logbook.say("server", "INFO", "Reload finished.")
@@ -306,7 +327,7 @@ class Supervisor:
 
     def _read_again(self) -> tuple[Assembly, tuple[Problem, ...], DaemonSettings]:
         settings, problems = load_settings(self._options.config, self._options.data)
-        assembly = assemble(load(self._options.config, self._options.data), self.running, self.ledger)
+        assembly = assemble(self._configuration(), self.running, self.ledger)
         _must_be_trusted([*problems, *assembly.problems])
         if not assembly.running:
             raise ConfigError(Problem("no jail could run with this configuration", _what_to_do(assembly.broken)))
@@ -326,11 +347,40 @@ class Supervisor:
         return str(problems[0]) if problems else ""
 
     def sources_of(self, name: str) -> list[FileStatus]:
-        """Return the files that jail *name* reads now."""
+        """Return the files that jail *name* reads now, or its part of the journal."""
+        config = self.running[name].config
+        if config.reads == "journal":
+            return [FileStatus(config.watch.name, 0, 0, True, None)]
         patterns = {path.pattern for path in self.running[name].config.logpaths}
         return [row for row in self._source.status() if row.found and patterns & self._source.patterns_of(row.path)]
 
+    def why_source(self, name: str) -> str:
+        """Return why jail *name* reads what it reads."""
+        return self._sourcing.why.get(name, "")
+
     # Parts
+
+    def _configuration(self) -> Configuration:
+        """Read the configuration, and choose what each jail reads."""
+        read = load(self._options.config, self._options.data)
+        chosen = self._sourcing.choose(read, self.running, time.time())
+        for config in chosen.jails:
+            if config.other is not None:
+                self.logbook.say(
+                    "jail", "INFO", f"Jail '{config.name}' reads {_read(config)}: {self._sourcing.why[config.name]}"
+                )
+        return chosen
+
+    def _hand_over(self, now: float) -> None:
+        """Let jails that read the journal read their files, where these have appeared."""
+        for name, since, why in self._sourcing.due(self.running, self._journal, now):
+            jails = [each.config.on("files") if key == name else each.config for key, each in self.running.items()]
+            self.running = assemble(Configuration(tuple(jails)), self.running, self.ledger).running
+            self.running[name].jail.bound(since=since)
+            config = self.running[name].config
+            self._source.add(replace(path, start="head") for path in config.logpaths)
+            self._journal.configure(ages(self.running))
+            self.logbook.say("jail", "NOTICE", f"Jail '{name}' reads {_read(config)} from now on: {why}")
 
     def _configure_log(self, settings: DaemonSettings) -> None:
         options = self._options
@@ -356,7 +406,8 @@ class Supervisor:
         )
 
     def _logpaths(self) -> list[LogPath]:
-        return [path for running in self.running.values() for path in running.config.logpaths]
+        reading = [running.config for running in self.running.values() if running.config.reads == "files"]
+        return [path for config in reading for path in config.logpaths]
 
     def _subscribers(self, source: str) -> list[Subscription]:
         """Who watches *source*, by the line settings they share; asked for every batch."""
@@ -370,7 +421,10 @@ class Supervisor:
     def _find_subscribers(self, source: str, patterns: frozenset[str]) -> list[Subscription]:
         found: dict[LineSettings, list[Jail]] = {}
         for running in self.running.values():
-            if any(path.pattern in patterns for path in running.config.logpaths):
+            if running.config.reads == "journal":
+                if running.config.watch.name == source:
+                    found.setdefault(entries.SETTINGS, []).append(running.jail)
+            elif any(path.pattern in patterns for path in running.config.logpaths):
                 found.setdefault(running.jail.settings.lines, []).append(running.jail)
         for settings in found:
             if (source, settings) not in self._readers:
@@ -435,6 +489,7 @@ class Supervisor:
     def _report_sources(self) -> None:
         """Write into the log what happened to the sources; a problem once, and once more when it comes back."""
         found = {str(problem): problem for problem in self._standing_problems()}
+        self._tell(self._journal.notices())
         notices = self._source.notices()
         told = set(self._source.problems().values()) if notices else ()
         self._tell(notice for notice in notices if notice.text not in told)
@@ -444,7 +499,8 @@ class Supervisor:
         self._reported = set(found)
 
     def _standing_problems(self) -> list[Problem]:
-        return [*unreadable(self.running, self._source), *unspared(self.running, self._spared)]
+        blind = [*unreadable(self.running, self._source), *unread(self.running, self._journal)]
+        return [*blind, *unspared(self.running, self._spared)]
 
     def _purge(self, now: float) -> None:
         """Forget, a little at a time, bans that ended longer than dbpurgeage ago."""
@@ -490,6 +546,10 @@ def _without_collection() -> Generator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _read(config: JailConfig) -> str:
+    return config.watch.name if config.reads == "journal" else ", ".join(path.pattern for path in config.logpaths)
 
 
 def _must_be_trusted(problems: Iterable[Problem]) -> None:

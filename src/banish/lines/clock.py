@@ -13,6 +13,7 @@ No line lies in the future: later dates count as now.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from banish import durations
@@ -43,6 +44,8 @@ class Clock:
     def __init__(self, jail: str, findtime: float, *, dated: bool = True) -> None:
         self.findtime = findtime
         """Seconds; may be changed at any time."""
+        self.since, self.until = -math.inf, math.inf
+        """Lines that state a time before, or from, are judged by somebody else: the jail changes its source."""
         self._jail = jail
         self._dated = dated
         self._last_at: float | None = None
@@ -56,6 +59,8 @@ class Clock:
             return Timing(now if live or line.timeless or not self._dated else None)
         notices: tuple[Notice, ...] = ()
         at = line.at
+        if not self.since <= at < self.until:
+            return Timing(None)
         if live and int(abs(at - now)) > _TOLERANCE:  # in whole seconds, as fail2ban does
             notices = self._odd(line.text, at, now)
             at = now

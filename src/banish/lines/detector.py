@@ -162,14 +162,15 @@ class DateDetector:
         parts = match.group(*template.parts) if template.parts else ""
         minute = self._memory.minutes.get(parts)
         if minute is None or not minute.since <= now < minute.until:
-            minute = timestamps.read(match.groupdict(), now, self._zone, second)
+            minute = timestamps.read(match.groupdict(), now, self._zone, int(second))
             self._memory.keep(self._memory.minutes, parts, minute)
         return minute if minute.at is None else timestamps.Reading(minute.at + second, minute.since, minute.until)
 
 
-def _seconds(match: re.Match[str]) -> int:
+def _seconds(match: re.Match[str]) -> float:
     try:
-        return int(match["S"] or 0)
+        second = int(match["S"] or 0)
+        return second + int(match["f"]) / 1e6 if "exact" in match.re.groupindex else second  # (``lines.entries``)
     except ValueError:  # a pattern's own group of that name
         return 0
 

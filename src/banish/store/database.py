@@ -25,7 +25,7 @@ from typing import Literal, TypeVar
 
 from banish.decisions.ledger import Past
 from banish.errors import Origin, Problem, StoreError
-from banish.model import Decision, Position
+from banish.model import Cursor, Decision, Position
 from banish.store import file, lock, rows
 from banish.store.rows import Key
 
@@ -42,6 +42,8 @@ _PARDON = "DELETE FROM bans WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT
 _POSITION = """
     INSERT OR REPLACE INTO positions (source, device, inode, "offset", head, anchor) VALUES (CAST(? AS TEXT), ?, ?, ?, ?, ?)"""
 _FORGET = "DELETE FROM positions WHERE source = CAST(? AS TEXT)"
+_CURSOR = "INSERT OR REPLACE INTO cursors (source, cursor, at) VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?)"
+_FORGET_CURSOR = "DELETE FROM cursors WHERE source = CAST(? AS TEXT)"
 _STANDING = f"{file.ALL_BANS} WHERE expires_at > ? OR expires_at IS NULL ORDER BY expires_at IS NULL, expires_at"
 _LATEST = f"{file.ALL_BANS} WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"
 _PURGE = """
@@ -65,7 +67,7 @@ class Store:
         self._name = name
         self._bans: dict[Key, Decision | float | None] = {}
         """Not yet written: a ban, when it was ended, or None: it is to be forgotten."""
-        self._positions: dict[str, Position | None] = {}
+        self._positions: dict[str, Position | Cursor | None] = {}
         self._dropped = 0
         self._found: Problem | None = None
         """What was wrong with the file when it was opened."""
@@ -187,7 +189,7 @@ class Store:
         self,
         bans: Iterable[Decision] = (),
         unbans: Iterable[Key] = (),
-        positions: Mapping[str, Position | None] | None = None,
+        positions: Mapping[str, Position | Cursor | None] | None = None,
         *,
         pardons: Iterable[Key] = (),
         now: float,
@@ -262,6 +264,11 @@ class Store:
         """Return how far each source has been judged. Raises StoreError when the database cannot be read."""
         found = self._read(file.ALL_POSITIONS, ())
         return dict(pair for row in found if (pair := rows.position(row)) is not None)
+
+    def cursors(self) -> dict[str, Cursor]:
+        """Return how far the journal has been judged, by source. Raises StoreError when the database cannot be read."""
+        found = self._read(file.ALL_CURSORS, ())
+        return dict(pair for row in found if (pair := rows.cursor(row)) is not None)
 
     def purge(self, now: float, age: float, limit: int = 1000) -> int:
         """Delete at most *limit* rows of bans that ended *age* seconds ago or earlier, and return how many were deleted.
@@ -352,9 +359,14 @@ class Store:
             write.executemany(
                 _PARDON, [(rows.text(jail), rows.text(ident)) for (jail, ident), at in self._bans.items() if at is None]
             )
-            known = [(source, position) for source, position in self._positions.items() if position is not None]
+            known = [(source, at) for source, at in self._positions.items() if isinstance(at, Position)]
             write.executemany(_POSITION, [rows.position_row(*item) for item in known])
-            write.executemany(_FORGET, [(rows.text(source),) for source, at in self._positions.items() if at is None])
+            cursors = [(source, at) for source, at in self._positions.items() if isinstance(at, Cursor)]
+            write.executemany(_CURSOR, [rows.cursor_row(*item) for item in cursors])
+            for forget in (_FORGET, _FORGET_CURSOR):
+                write.executemany(
+                    forget, [(rows.text(source),) for source, at in self._positions.items() if at is None]
+                )
             write.execute("COMMIT")
         except BaseException:
             # SQLite has rolled back by itself after some errors (a full disk, for one); then this has nothing to do.

@@ -20,7 +20,9 @@ ALL_BANS = """
     SELECT jail, id, network, at, expires_at, origin, reason, ban_count, failures, matches, fields FROM bans"""
 ALL_POSITIONS = 'SELECT source, device, inode, "offset", head, anchor FROM positions'
 
-_STEPS = ("schema.sql",)
+ALL_CURSORS = "SELECT source, cursor, at FROM cursors"
+
+_STEPS = ("schema.sql", "cursors.sql")
 """Step *n* makes version *n + 1* (``PRAGMA user_version``) out of version *n*; steps are added, never changed."""
 
 # Memory-mapped reading is left off on purpose: SQLite cannot report a failing disk through it, the process dies of SIGBUS.
@@ -122,6 +124,7 @@ def migrate(connection: sqlite3.Connection, name: str) -> int:
         try:
             connection.execute(ALL_BANS).close()
             connection.execute(ALL_POSITIONS).close()
+            connection.execute(ALL_CURSORS).close()
         except sqlite3.OperationalError as error:
             raise DamagedError(str(error)) from error
     except BaseException:
