@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
 import json
 import os
 import platform
@@ -12,9 +10,8 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
-from bench import bans, journal, lines, live, restart
+from bench import bans, flood, heal, journal, lines, live, restart
 from bench.table import BenchError, Row, render
 from lab.namespaces import Lab, LabError, can_run
 
@@ -24,10 +21,9 @@ HEADINGS = {
     "bans": "A ban, from the decision to the kernel (time)",
     "live": "Both daemons at work",
     "restart": "A start",
+    "heal": "Somebody else empties the firewall",
     "flood": "A flood",
 }
-FLOOD = "bench.flood"
-"""A part of its own, where there is one: ``measure(runs, quick)`` gives its rows."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "--part", action="append", choices=_names(), help="measure this part alone (may be given several times)"
+        "--part", action="append", choices=list(HEADINGS), help="measure this part alone (may be given several times)"
     )
     parser.add_argument(
         "--only", metavar="TEXT", default="", help="of the part lines, the rows that have this in their name"
@@ -85,10 +81,6 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return words
 
 
-def _names() -> list[str]:
-    return [name for name in HEADINGS if name != "flood" or importlib.util.find_spec(FLOOD) is not None]
-
-
 def _parts(quick: bool, runs: int, real: Path | None, only: str) -> dict[str, list[Callable[[], list[Row]]]]:
     def in_lab(measure: Callable[[Lab], list[Row]]) -> Callable[[], list[Row]]:
         def run() -> list[Row]:
@@ -100,7 +92,7 @@ def _parts(quick: bool, runs: int, real: Path | None, only: str) -> dict[str, li
 
         return run
 
-    parts = {
+    return {
         "lines": [lambda: lines.measure(real, runs, quick, lambda case: only in case.what)],
         "journal": [in_lab(lambda lab: journal.measure(lab, runs, quick))],
         "bans": [in_lab(lambda lab: bans.measure(lab.host("bans"), runs))],
@@ -110,11 +102,9 @@ def _parts(quick: bool, runs: int, real: Path | None, only: str) -> dict[str, li
             in_lab(lambda lab: live.idle_with_many(lab, 4 if quick else 30)),
         ],
         "restart": [in_lab(lambda lab: restart.measure(lab, 1 if quick else 3))],
+        "heal": [in_lab(lambda lab: heal.measure(lab, 1 if quick else 3))],
+        "flood": [lambda: flood.measure(quick)],
     }
-    if "flood" in _names():
-        flood = cast(Callable[[int, bool], list[Row]], importlib.import_module(FLOOD).measure)
-        parts["flood"] = [lambda: flood(runs, quick)]
-    return parts
 
 
 def _machine() -> dict[str, object]:

@@ -14,8 +14,8 @@ import sys
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from ipaddress import IPv4Network
 
+from banish.addresses import network_of, show
 from banish.enforcement.layout import Refusal
 from banish.enforcement.nftables import NftablesFirewall
 from banish.enforcement.scopes import Record, Scope
@@ -58,7 +58,7 @@ def main() -> None:
     subprocess.run(["nft", "-f", "-"], input=_THEIR_TABLE, text=True, check=True)
     firewall = NftablesFirewall()
     scopes = [Scope("sshd", ("tcp",), ((22, 22),), "drop")]
-    networks = [IPv4Network((_FIRST + number, 32)) for number in range(RESTORED)]
+    networks = [network_of((_FIRST + number).to_bytes(4, "big")) for number in range(RESTORED)]
     for run in range(runs):
         now = time.time()
         records = [Record("ban", "sshd", network, now + _FOR) for network in networks]
@@ -75,7 +75,7 @@ def main() -> None:
             _must_take(firewall.replace(scopes, records, now))
         _must_hold(firewall, RESTORED, now)
 
-        addresses = [network.network_address for network in networks[run * _ONE_BY_ONE :][:_ONE_BY_ONE]]
+        addresses = [show(network) for network in networks[run * _ONE_BY_ONE :][:_ONE_BY_ONE]]
         with _timed(found["theirs"], _ONE_BY_ONE):
             for address in addresses:
                 subprocess.run(["sh", "-c", f"nft add element inet other addr-set-sshd '{{ {address} }}'"], check=True)

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from banish.sources.follower import BLOCK
 from bench import attacks, voices
 
 START = datetime(2026, 3, 2, tzinfo=UTC).timestamp()
 RATE = 100
 """Lines a second."""
-BATCH = 1 << 16
-"""Bytes that are read at a time."""
+BATCH = BLOCK
+"""Bytes that are read at a time, as the daemon does."""
 SEED = 5
 
 
@@ -95,6 +96,12 @@ def _benign(templates: tuple[str, ...]) -> Callable[[Path | None, random.Random]
     return speak
 
 
+def _benign_server(_real: Path | None, dice: random.Random) -> Iterator[str]:
+    while True:
+        said = voices.LOGINS if dice.random() < voices.LOGIN_SHARE else voices.SYSLOG
+        yield attacks.fill(dice.choice(said), attacks.visitor(dice), dice)
+
+
 def _campaigns(templates: tuple[str, ...]) -> Callable[[Path | None, random.Random], Iterator[str]]:
     return lambda _real, dice: attacks.campaigns(templates, dice)
 
@@ -118,8 +125,8 @@ def _again(found: list[str], dice: random.Random) -> Iterator[str]:
             yield attacks.another_address(message, dice)
 
 
-SSHD = Kind(syslog, _sshd, _benign(voices.SYSLOG))
-SERVER = Kind(syslog, _everybody, _benign(voices.SYSLOG))
+SSHD = Kind(syslog, _sshd, _benign_server)
+SERVER = Kind(syslog, _everybody, _benign_server)
 """A syslog of which the attacks are on sshd, mail, FTP and DNS."""
 ACCESS = Kind(_access, _campaigns(attacks.ACCESS), _benign(voices.ACCESS))
 NGINX_ERROR = Kind(_nginx_error, _campaigns(attacks.NGINX_ERROR), _benign(voices.NGINX_ERROR))

@@ -22,6 +22,7 @@ from banish.lines.reader import LineReader, LineSettings
 from banish.lookups.own_addresses import own_addresses
 from banish.model import Decision, Failure
 from banish.subscription import Subscription
+from bench.sides import WARM_UP
 
 
 def main() -> None:
@@ -35,7 +36,9 @@ def main() -> None:
     banned = begin = 0
     with log.open("rb", buffering=0) as file:
         started = time.process_time()
-        for end, now in plan:
+        for number, (end, now) in enumerate(plan):
+            if number == WARM_UP:
+                started = time.process_time()
             data = file.read(end - begin)
             for subscription in subscriptions:
                 for jail, share in subscription.shares(data, now):

@@ -19,14 +19,16 @@ from bench.table import BenchError, Row
 
 _NAMES = """
 sshd postfix dovecot proftpd pure-ftpd vsftpd pam-generic named-refused dropbear exim courier-auth courier-smtp
-cyrus-imap sieve sendmail-auth sendmail-reject uwimap-auth perdition qmail solid-pop3d wuftpd gssftpd xinetd-fail nsd
-slapd asterisk freeswitch ejabberd-auth murmur mysqld-auth mongodb-auth nagios stunnel squid squirrelmail
-roundcube-auth openwebmail webmin-auth phpmyadmin-syslog drupal-auth haproxy-http-auth portsentry scanlogd
-screensharingd softethervpn monit counter-strike assp exim-spam bitwarden gitlab centreon zoneminder guacamole kerio
-directadmin froxlor-auth groupoffice horde 3proxy
+cyrus-imap sieve sendmail-auth sendmail-reject uwimap-auth perdition qmail solid-pop3d wuftpd gssftpd xinetd-fail
+nsd asterisk freeswitch mysqld-auth nagios stunnel squid roundcube-auth openwebmail webmin-auth phpmyadmin-syslog
+drupal-auth haproxy-http-auth portsentry scanlogd screensharingd softethervpn monit assp exim-spam
+bitwarden gitlab zoneminder froxlor-auth groupoffice horde znc-adminlog
 """
 SYSLOG_JAILS = tuple(_NAMES.split())
-"""Filters of Debian's fail2ban that a server may run over its syslog, those with attacks in our log first."""
+"""Filters of Debian's fail2ban that a server may run over its syslog, those with attacks in our log first.
+
+Not among them: filters whose date pattern no line of a syslog fits, and those with ``maxlines``, which must see every line.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def cases() -> list[Case]:
             (0.01, "1 %", few, many),
         )
     ]
-    ten, fifty, bots = SYSLOG_JAILS[:10], SYSLOG_JAILS[:50], ("nginx-botsearch",)
+    ten, fifty, bots = SYSLOG_JAILS[:10], SYSLOG_JAILS, ("nginx-botsearch",)
     found += [
         Case("nginx-botsearch, access log, 100 % attack", corpus.ACCESS, 1.0, bots, THEIRS, 30_000, 60_000),
         Case("nginx-botsearch, access log, 1 % attack", corpus.ACCESS, 0.01, bots, THEIRS, few, many),
@@ -78,9 +80,9 @@ def cases() -> list[Case]:
             few,
             many,
         ),
-        Case("10 jails on one syslog, 100 % attack", corpus.SERVER, 1.0, ten, THEIRS, 10_000, 20_000),
-        Case("10 jails on one syslog, 1 % attack", corpus.SERVER, 0.01, ten, THEIRS, 15_000, 100_000),
-        Case("50 jails on one syslog, 1 % attack", corpus.SERVER, 0.01, fifty, THEIRS, 7_000, 50_000),
+        Case("10 jails on one syslog, 100 % attack", corpus.SERVER, 1.0, ten, THEIRS, 12_000, 40_000),
+        Case("10 jails on one syslog, 1 % attack", corpus.SERVER, 0.01, ten, THEIRS, 15_000, 200_000),
+        Case("50 jails on one syslog, 1 % attack", corpus.SERVER, 0.01, fifty, THEIRS, 12_000, 300_000),
     ]
     return [case for case in found if case.filters.is_dir()]
 
@@ -104,14 +106,14 @@ def measure(real: Path | None, runs: int, quick: bool, wanted: Callable[[Case], 
 
 def _row(case: Case, place: Path, real: Path | None, runs: int, less: int) -> Row:
     ours, theirs = sides(place, case.filters, case.jails)
-    log = write(corpus.build(case.kind, case.share, case.ours // less, real), place / "log")
+    log = write(corpus.build(case.kind, case.share, max(case.ours // less, 12_000), real), place / "log")
     part = log.first(case.lines // less)
     _check(case, ours, theirs, part)
     mine, other, parser, peaks = [], [], [], []
     for _ in range(runs):
-        mine.append(ours.run(log)["seconds"] / log.lines * 1e6)
+        mine.append(ours.run(log)["seconds"] / log.timed * 1e6)
         run = theirs.run(part)
-        other.append(run["seconds"] / part.lines * 1e6)
+        other.append(run["seconds"] / part.timed * 1e6)
         peaks.append(run["memory"])
         seconds = parser_seconds(log) if case.kind.write is corpus.syslog and len(case.jails) == 1 else None
         parser += [seconds / log.lines * 1e6] if seconds is not None else []

@@ -36,6 +36,10 @@ backend = polling
 """
 
 
+WARM_UP = 2
+"""Batches at the beginning that are judged, but not timed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Log:
     """A log on disk, and the plan by which it is read: where each batch ends, when it is read, how many lines it ends."""
@@ -47,10 +51,15 @@ class Log:
     def lines(self) -> int:
         return self.plan[-1][2]
 
+    @property
+    def timed(self) -> int:
+        """Lines behind the first batches, during which both sides learn what the log is like; these are not timed."""
+        return self.lines - self.plan[WARM_UP - 1][2]
+
     def first(self, lines: int) -> Log:
-        """Return the beginning of this log: as many batches as it takes to have *lines* lines."""
+        """Return the beginning of this log: as many batches as it takes to have *lines* lines, of which some are timed."""
         ended = next((n for n, (_, _, so_far) in enumerate(self.plan) if so_far >= lines), len(self.plan) - 1)
-        return Log(self.path, self.plan[: ended + 1])
+        return Log(self.path, self.plan[: max(ended, WARM_UP) + 1])
 
 
 def write(corpus: Corpus, path: Path) -> Log:

@@ -22,11 +22,6 @@ SYSLOG = (
     "dhclient[702]: DHCPREQUEST for {address} on ens4 to 192.0.2.254 port 67",
     "dhclient[702]: DHCPACK of {address} from 192.0.2.254",
     "dhclient[702]: bound to {address} -- renewal in {port} seconds.",
-    "sshd[{pid}]: Accepted publickey for {user} from {address} port {port} ssh2: ED25519 SHA256:mVPwvezndPv/ARoIadVY98vAC0g+P/5633yTC4d",
-    "sshd[{pid}]: pam_unix(sshd:session): session opened for user {user}(uid=1000) by (uid=0)",
-    "sshd[{pid}]: Received disconnect from {address} port {port}:11: disconnected by user",
-    "sshd[{pid}]: Disconnected from user {user} {address} port {port}",
-    "sshd[{pid}]: pam_unix(sshd:session): session closed for user {user}",
     "sudo:   {user} : TTY=pts/0 ; PWD=/home/{user} ; USER=root ; COMMAND=/usr/bin/apt-get update",
     "sudo: pam_unix(sudo:session): session opened for user root(uid=0) by {user}(uid=1000)",
     "sudo: pam_unix(sudo:session): session closed for user root",
@@ -43,6 +38,17 @@ SYSLOG = (
     "kernel: [{number}.{pid}] ens3: renamed from eth0",
     "chronyd[598]: Selected source {address} (2.debian.pool.ntp.org)",
 )
+
+LOGINS = (
+    "sshd[{pid}]: Accepted publickey for {user} from {address} port {port} ssh2: ED25519 SHA256:mVPwvezndPv/ARoIadVY98vAC0g+P/5633yTC4d",
+    "sshd[{pid}]: pam_unix(sshd:session): session opened for user {user}(uid=1000) by (uid=0)",
+    "sshd[{pid}]: Received disconnect from {address} port {port}:11: disconnected by user",
+    "sshd[{pid}]: Disconnected from user {user} {address} port {port}",
+    "sshd[{pid}]: pam_unix(sshd:session): session closed for user {user}",
+)
+"""What a login over ssh says from beginning to end."""
+LOGIN_SHARE = 0.05
+"""Of a syslog's lines: one login among a hundred lines, which is five of them."""
 
 _BROWSERS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",

@@ -7,11 +7,17 @@ bystander behind the same wire.
 from __future__ import annotations
 
 import ast
+import contextlib
+import os
+import select
+import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from types import TracebackType
+from typing import Literal, Self
 
 from lab.namespaces import Host, LabError
 
@@ -80,6 +86,76 @@ def key(
     return _ssh(host, source, target, user, port=port, settings=settings, environment={}, timeout=timeout)
 
 
+class Session:
+    """A login by key that stays; a context manager that holds it while the block runs. *words* are further ones for ssh(1)."""
+
+    def __init__(
+        self,
+        host: Host,
+        source: str,
+        target: str,
+        user: str,
+        identity: Path,
+        *,
+        port: int = 22,
+        words: Sequence[str] = (),
+    ) -> None:
+        settings = ["PreferredAuthentications=publickey", f"IdentityFile={identity}", "BatchMode=yes"]
+        self._host = host
+        self._command = [*_command(source, settings), *words, "-p", str(port), "-l", user, target, "cat"]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def works(self, *, timeout: float = 5.0) -> bool:
+        """Return whether what is said there comes back."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(b"still there?\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return False
+        ready, _, _ = select.select([self._process.stdout], [], [], timeout)
+        return bool(ready) and b"still there?" in os.read(self._process.stdout.fileno(), 1000)
+
+    def __enter__(self) -> Self:
+        self._process = self._host.popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        if not self.works(timeout=20.0):
+            self._host.end(self._process)
+            raise LabError("the login failed; ssh said why on standard error")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self._host.end(self._process)
+
+
+@contextlib.contextmanager
+def at_the_prompt(host: Host, source: str, target: str, user: str, *, port: int = 22) -> Iterator[None]:
+    """Sit at sshd's question for a password, connected and not answering, while the block runs."""
+    asked = host.lab.directory / f"asked-{source}"
+    askpass = host.lab.directory / f"ponder-{source}"
+    host.lab.path(askpass).write_text(f"#!/bin/sh\n: > {asked}\nexec sleep 60\n")
+    host.lab.path(askpass).chmod(0o755)
+    settings = ["PreferredAuthentications=password", "PubkeyAuthentication=no"]
+    process = host.popen(
+        [*_command(source, settings), "-p", str(port), "-l", user, target],
+        environment={"SSH_ASKPASS": str(askpass), "SSH_ASKPASS_REQUIRE": "force"},
+    )
+    try:
+        for _ in range(500):
+            if host.lab.path(asked).exists():
+                break
+            time.sleep(0.02)
+        else:
+            raise LabError("sshd did not ask for a password")
+        yield
+    finally:
+        host.end(process)
+
+
 def make_key(host: Host, name: str, kind: str = "ed25519") -> tuple[Path, str]:
     """Return a new key pair: the path of its private half (inside), and the line of its public half."""
     path = host.lab.directory / name
@@ -136,16 +212,19 @@ def _ssh(
     environment: dict[str, str],
     timeout: float,
 ) -> Login:
-    known = ["UserKnownHostsFile=/dev/null", "GlobalKnownHostsFile=/dev/null", "StrictHostKeyChecking=no"]
-    alone = ["IdentityAgent=none", "IdentitiesOnly=yes", "ConnectTimeout=3", "LogLevel=ERROR", f"BindAddress={source}"]
-    words = [word for setting in (*settings, *known, *alone) for word in ("-o", setting)]
     done = host.run(
-        ["ssh", "-F", "none", *words, "-p", str(port), "-l", user, target, "echo", "welcome"],
+        [*_command(source, settings), "-p", str(port), "-l", user, target, "echo", "welcome"],
         check=False,
         environment=environment,
         timeout=timeout,
     )
     return Login("welcome" in done.stdout, done.stderr.strip())
+
+
+def _command(source: str, settings: Sequence[str]) -> list[str]:
+    known = ["UserKnownHostsFile=/dev/null", "GlobalKnownHostsFile=/dev/null", "StrictHostKeyChecking=no"]
+    alone = ["IdentityAgent=none", "IdentitiesOnly=yes", "ConnectTimeout=3", "LogLevel=ERROR", f"BindAddress={source}"]
+    return ["ssh", "-F", "none", *(word for setting in (*settings, *known, *alone) for word in ("-o", setting))]
 
 
 def _askpass(host: Host) -> Path:

@@ -75,8 +75,11 @@ class Daemon:
 
     def client(self, *words: str, input: str = "") -> subprocess.CompletedProcess[str]:  # noqa: A002  (as subprocess.run)
         """Run ``banish`` with *words*, and return what became of it."""
-        program = [sys.executable, "-m", "banish.cli.banish", "--socket", str(self._inside / "sock")]
-        return self.host.run([*program, *words], check=False, input=input)
+        return self.host.run(self.client_command(*words), check=False, input=input)
+
+    def client_command(self, *words: str) -> list[str]:
+        """Return the command line of ``banish`` with *words*."""
+        return [sys.executable, "-m", "banish.cli.banish", "--socket", str(self._inside / "sock"), *words]
 
     def banish(self, *words: str) -> str:
         """Run ``banish`` with *words*, which must succeed, and return what it printed."""

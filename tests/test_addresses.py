@@ -81,4 +81,56 @@ def test_any_text_is_answered(text: str) -> None:
 def test_every_address_is_a_host(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
     network = addresses.parse(str(address))
     assert network is not None
-    assert network.num_addresses == 1
+    assert network.of_one_host
+    assert network.network_address == address or address.version == 6
+
+
+@given(st.ip_addresses(), st.integers(0, 128))
+def test_a_network_is_what_ipaddress_says_of_it(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address, prefixlen: int
+) -> None:
+    prefixlen = min(prefixlen, address.max_prefixlen)
+    theirs = ipaddress.ip_network((address, prefixlen), strict=False)
+    ours = addresses.network_of(address.packed, prefixlen)
+    assert (ours.version, ours.prefixlen, ours.max_prefixlen) == (theirs.version, prefixlen, theirs.max_prefixlen)
+    assert (ours.packed, ours.value) == (theirs.network_address.packed, int(theirs.network_address))
+    assert (ours.network_address, str(ours)) == (theirs.network_address, str(theirs))
+    assert ours.of_one_host is (theirs.num_addresses == 1)
+    assert addresses.stored(bytes(ours)) == ours
+    if getattr(theirs.network_address, "ipv4_mapped", None) is None:
+        assert addresses.parse(str(theirs)) == ours
+        assert hash(addresses.parse(str(theirs))) == hash(ours)
+
+
+@given(st.data(), st.ip_addresses())
+def test_within_agrees_with_ipaddress(
+    data: st.DataObject, address: ipaddress.IPv4Address | ipaddress.IPv6Address
+) -> None:
+    outer_bits = data.draw(st.integers(0, address.max_prefixlen))
+    inner_bits = data.draw(st.integers(0, address.max_prefixlen))
+    near = data.draw(st.integers(0, 2**address.max_prefixlen - 1)) >> data.draw(st.integers(0, address.max_prefixlen))
+    other = (int(address) ^ near).to_bytes(address.max_prefixlen // 8, "big")
+    inner, outer = addresses.network_of(other, inner_bits), addresses.network_of(address.packed, outer_bits)
+    pair = ipaddress.ip_network(str(inner)), ipaddress.ip_network(str(outer))
+    assert addresses.within(inner, outer) is pair[0].subnet_of(pair[1])  # type: ignore[arg-type]
+
+
+@given(st.text(alphabet="0123456789.", max_size=16))
+def test_dotted_quads_are_read_as_ipaddress_reads_them(text: str) -> None:
+    try:
+        theirs = ipaddress.IPv4Network(text, strict=False)
+    except ValueError:
+        assert addresses.parse(text) is None
+    else:
+        assert addresses.parse(text) == addresses.network_of(theirs.network_address.packed, theirs.prefixlen)
+
+
+def test_bytes_of_a_database_that_are_no_network_are_none() -> None:
+    for value in (None, "192.0.2.7", 7, b"", b"\xc0\0\2\7", b"\xc0\0\2\7\x18", b"\xc0\0\2\7\x21", bytes(16) + b"\xff"):
+        assert addresses.stored(value) is None
+
+
+def test_what_cannot_be_a_network_is_refused() -> None:
+    for packed, prefixlen in ((bytes(5), 8), (bytes(4), 33), (bytes(16), -1)):
+        with pytest.raises(ValueError, match="no network"):
+            addresses.network_of(packed, prefixlen)

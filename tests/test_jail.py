@@ -52,6 +52,7 @@ def test_third_failure_within_findtime_bans() -> None:
         failures=3,
         matches=tuple(line.text for line in failed(0, 10, 20)),
         fields={"user": "root", "ip4": "192.0.2.7"},
+        basis="bantime",
     )
     assert (jail.failed_now, jail.failed_total) == (0, 3)
 

@@ -65,8 +65,10 @@ def render(seconds: float) -> str:
     """
     if math.isinf(seconds):
         return "permanent"
-    units = (("y", YEAR), ("w", WEEK), ("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", 1.0))
     rest = float(round(seconds))
+    if rest < MINUTE:
+        return f"{rest:.0f}s"
+    units = (("y", YEAR), ("w", WEEK), ("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", 1.0))
     first = next((i for i, (_, size) in enumerate(units) if rest >= size), len(units) - 1)
     shown = units[first : first + 3]
     words, left = [], rest

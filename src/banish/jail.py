@@ -20,12 +20,16 @@ from banish import addresses, durations
 from banish.addresses import Network
 from banish.decisions import bantime
 from banish.decisions.bantime import CLEAN, BanTimeSettings, History, Term
+from banish.failures.crowd import Crowd
 from banish.failures.ignore import IgnoreRules, IgnoreSettings
 from banish.failures.window import Window, WindowSettings
 from banish.lines.clock import Clock
 from banish.lines.reader import LineSettings
-from banish.matching.filter import Filter, FilterSettings, Sighting
+from banish.lines.stretch import Stretch
+from banish.matching.filter import Filter, FilterSettings
 from banish.model import Decision, Event, Failure, Ignored, Line, Match, Notice, Question
+from banish.patience import ENDLESS, Patience
+from banish.sightings import Sightings
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +53,24 @@ class Jail:
         history: Callable[[str], History] = lambda id_: CLEAN,
         history_everywhere: Callable[[str], History] = lambda id_: CLEAN,
         random: Callable[[], float] = lambda: 0.0,
+        *,
+        crowd: Crowd | None = None,
+        patience: Patience = ENDLESS,
     ) -> None:
-        """*history* says what this jail remembers of an id, *history_everywhere* what all jails do; *random*: from 0 up to 1."""
+        """*history* says what this jail remembers of an id, *history_everywhere* what all jails do; *random*: from 0 up to 1.
+
+        *crowd* bounds what this jail remembers together with other jails; without it, alone. *patience*: how long expressions may take.
+        """
         self.settings = settings
         self.name = settings.name
         self.ignore = IgnoreRules(settings.ignore)
-        self._filter = Filter(settings.filter)
+        self.filter = Filter(settings.filter, patience)
         # A log that has no dates by configuration is not warned about.
         self._clock = Clock(settings.name, settings.window.findtime, dated="{NONE}" not in settings.lines.datepattern)
-        self._window = Window(settings.name, settings.window)
+        self._sightings = Sightings(self.filter, self._clock)
+        self._window = Window(settings.name, settings.window, crowd)
+        self._command = settings.ignore.command
+        self._increment = settings.bantime.increment
         self._history = history
         self._history_everywhere = history_everywhere
         self._random = random
@@ -84,16 +97,19 @@ class Jail:
     def feed(self, lines: Iterable[Line], now: float, *, live: bool = True) -> list[Event]:
         """Judge *lines*, which were read at *now*; *live* is false while catching up with what was written before."""
         events: list[Event] = []
-        for line in lines:
-            timing = self._clock.judge(line, now, live=live)
-            events += timing.notices
-            if timing.at is None:
-                continue
-            found = self._filter.find(timing.line(line))
-            if isinstance(found, Sighting):
-                self._conclude(found, line, timing.at, now, events)
+        match_of = self.filter.match
+        for sighting, undated, at in self._sightings.of(lines, now, events, live=live):
+            match = match_of(sighting, at)
+            if match.__class__ is Match:
+                if undated is not None:
+                    events += self._clock.unknown_date(undated, now)
+                self._weigh(match, events)
         self._window.tick(now)
         return events
+
+    def judges_at_once(self, stretch: Stretch) -> bool:
+        """Tell whether all of *stretch* costs little more than the lines in it that matter."""
+        return self._sightings.program(stretch) is not None
 
     def answer(self, question: Question, answer: Iterable[Network] | bool) -> list[Event]:
         """Go on with *question*'s match.
@@ -106,7 +122,10 @@ class Jail:
             match = question.match
             # The rules may have changed while the command ran.
             rule = "command" if answer else self.ignore.rule(match.id, match.network)
-            self._ignore_or_count(match, rule, events)
+            if rule is not None:
+                events.append(Ignored(self.name, match.id, rule))
+            else:
+                self._count(match, events)
             return events
         for network in answer:
             match = question.match._replace(id=addresses.show(network), network=network, name=None)
@@ -133,29 +152,21 @@ class Jail:
         history = self._history_everywhere if settings.overalljails else self._history
         return bantime.term(settings, history(id_), self._random)
 
-    def _conclude(self, sighting: Sighting, line: Line, at: float, now: float, events: list[Event]) -> None:
-        for match in self._filter.conclude(sighting, at).matches:
-            events += self._clock.unknown_date(line, now)
-            if match.name is not None:
-                events.append(Question("name", self.name, match.name, match))
-            else:
-                self._weigh(match, events)
-
     def _weigh(self, match: Match, events: list[Event]) -> None:
+        if match.name is not None:
+            events.append(Question("name", self.name, match.name, match))
+            return
         rule = self.ignore.rule(match.id, match.network)
-        command = self.settings.ignore.command
-        if rule is None and command:
-            events.append(Question("command", self.name, command, match))
-        else:
-            self._ignore_or_count(match, rule, events)
-
-    def _ignore_or_count(self, match: Match, rule: str | None, events: list[Event]) -> None:
         if rule is not None:
             events.append(Ignored(self.name, match.id, rule))
-            return
-        settings = self.settings
-        if settings.bantime.increment:
-            history = self._history(match.id)
+        elif self._command:
+            events.append(Question("command", self.name, self._command, match))
+        else:
+            self._count(match, events)
+
+    def _count(self, match: Match, events: list[Event]) -> None:
+        if self._increment:
+            settings, history = self.settings, self._history(match.id)
             weight = bantime.weight(settings.bantime, history, settings.window.maxretry)
             failure = self._window.count(match, weight, history.bans)
         else:
@@ -185,5 +196,6 @@ class Jail:
             matches=failure.matches,
             fields=failure.fields,
             increase=term.increase,
+            basis="increased" if term.increase else "bantime",
         )
         events.append(decision)

@@ -11,7 +11,8 @@ What one log line can produce thousands of times a second is a NamedTuple (cheap
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from banish.addresses import Network
@@ -19,8 +20,14 @@ from banish.addresses import Network
 Fields = Mapping[str, Any]
 """Named groups of a match: text for each, and ``users``: the set of user names seen in the session."""
 
+NO_FIELDS: Fields = MappingProxyType({})
+
 Origin = Literal["jail", "admin", "restored", "fleet"]
 """Who took a decision: a jail's counting, a person, an earlier run's database, another host."""
+
+
+Basis = Literal["bantime", "increased", "said"]
+"""What the end of a ban goes by: the jail's ``bantime``; that, made longer because of earlier bans; or what somebody said."""
 
 
 class Position(NamedTuple):
@@ -110,8 +117,9 @@ class Failure(NamedTuple):
     since: float
     """When the window that *retries* speaks of began, Unix seconds."""
     matches: tuple[str, ...]
-    """The last lines (maxmatches at most), oldest first."""
+    """The last lines (maxmatches at most), oldest first; none unless a ban follows."""
     fields: Fields
+    """Those of the first failure that counts."""
     attempts: int = 0
     """How many failures have been counted since the id was last at zero, this one included; *retries* weighs them."""
     bans: int = 0
@@ -130,9 +138,12 @@ class Increase(NamedTuple):
     base: float
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """That *id* shall be blocked for *jail* from *at* until *expires_at*: the ledger's entry, and the database's row."""
+class Decision(NamedTuple):
+    """That *id* shall be blocked for *jail* from *at* until *expires_at*: the ledger's entry, and the database's row.
+
+    A decision that was just taken brings its evidence along; the ledger keeps it without (``bare``), and who asks for the
+    evidence of a ban that stands finds it in the database.
+    """
 
     jail: str
     id: str
@@ -145,9 +156,21 @@ class Decision:
     """How often the id has been banned in this jail, this one included."""
     failures: int = 0
     matches: tuple[str, ...] = ()
-    fields: Fields = field(default_factory=dict)
+    fields: Fields = NO_FIELDS
     increase: Increase | None = None
     """Set when earlier bans had a say in how long this one lasts; told once, not kept."""
+    basis: Basis = "said"
+    """What *expires_at* goes by."""
+    set_at: float | None = None
+    """When *expires_at* was decided, where that was after *at*: the ban was prolonged."""
+    forced: bool = False
+    """An administrator wants it though a rule would spare the id; no rule ends it either."""
+
+    def bare(self) -> Decision:
+        """The same without evidence, as it is kept in memory for as long as the ban stands."""
+        if self.matches or self.fields or self.increase:
+            return self._replace(matches=(), fields=NO_FIELDS, increase=None)
+        return self
 
 
 class Change(NamedTuple):
@@ -155,6 +178,21 @@ class Change(NamedTuple):
 
     op: Literal["ban", "unban", "prolong"]
     decision: Decision
+
+
+IncidentKind = Literal["banned", "prolonged", "unbanned", "expired", "refused", "paused", "resumed"]
+
+
+class Incident(NamedTuple):
+    """Something that happened to a jail, for those who look later: a row of the database's table ``events``."""
+
+    at: float
+    jail: str
+    kind: IncidentKind
+    id: str = ""
+    """Empty where it concerns the jail as a whole."""
+    reason: str = ""
+    origin: Origin = "jail"
 
 
 @dataclass(frozen=True, slots=True)

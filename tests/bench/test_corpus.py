@@ -8,7 +8,7 @@ import pytest
 
 from bench import attacks, corpus
 from bench.corpus import Kind
-from bench.sides import write
+from bench.sides import WARM_UP, write
 from bench.table import BenchError
 
 KINDS = {
@@ -30,10 +30,10 @@ def lines(kind: Kind, share: float, count: int, real: Path | None = None) -> lis
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_two_runs_see_the_same_bytes(kind: Kind) -> None:
-    one, other = (corpus.build(kind, 0.5, 2000) for _ in range(2))
+    one, other = (corpus.build(kind, 0.5, 6000) for _ in range(2))
     assert one == other
     assert len(one.batches) > 1
-    assert sum(data.count(b"\n") for data, _ in one.batches) == one.lines == 2000
+    assert sum(data.count(b"\n") for data, _ in one.batches) == one.lines == 6000
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
@@ -81,9 +81,9 @@ def test_a_real_log_of_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_beginning_of_a_log_has_whole_batches(tmp_path: Path) -> None:
-    log = write(corpus.build(corpus.SSHD, 0.0, 5000), tmp_path / "log")
+    log = write(corpus.build(corpus.SSHD, 0.0, 10_000), tmp_path / "log")
     part = log.first(1)
-    assert part.plan == log.plan[:1]
-    assert 0 < part.lines < log.lines == 5000
+    assert part.plan == log.plan[: WARM_UP + 1]
+    assert 0 < part.timed < part.lines < log.lines == 10_000
     assert (tmp_path / "log").read_bytes()[: part.plan[-1][0]].count(b"\n") == part.lines
-    assert log.first(10_000).plan == log.plan
+    assert log.first(20_000).plan == log.plan

@@ -22,6 +22,7 @@ import banish
 from banish.cli.banish import TOOLS, Tool, main
 from banish.control import client
 from banish.control.commands import COMMANDS, Command
+from banish.control.handler import Outcome
 from tests.control.fake import HOSTILE, FakeControl, running
 
 SOURCE = Path(banish.__file__).parents[1]
@@ -140,7 +141,7 @@ def test_ban_banned_unban(ask: Any, daemon: FakeControl) -> None:
     assert said.out == (
         "banned 192.0.2.7 in sshd until 2026-11-22 14:50:52\nbanned 2001:db8::/64 in sshd until 2026-11-22 14:50:52\n"
     )
-    assert daemon.calls.pop() == ("ban", ("sshd", ["192.0.2.7", "2001:db8::/64"], 7200.0, "seen in a report"))
+    assert daemon.calls.pop() == ("ban", ("sshd", ["192.0.2.7", "2001:db8::/64"], 7200.0, "seen in a report", False))
     assert "sshd  2001:db8::/64  2026-11-22 12:50:52  2026-11-22 14:50:52" in ask("banned").out
     assert [row["network"] for row in ask("banned 192.0.2.0/24 --json").json] == ["192.0.2.7/32"]
     said = ask("unban 192.0.2.7")
@@ -153,7 +154,7 @@ def test_ban_banned_unban(ask: Any, daemon: FakeControl) -> None:
 def test_a_ban_is_for_ever_when_asked(ask: Any, daemon: FakeControl) -> None:
     for forever in ("--for -1", "--for=-1"):
         assert ask(f"ban sshd 192.0.2.7 {forever}").out.endswith("banned 192.0.2.7 in sshd for ever\n")
-        assert daemon.calls.pop() == ("ban", ("sshd", ["192.0.2.7"], float("inf"), None))
+        assert daemon.calls.pop() == ("ban", ("sshd", ["192.0.2.7"], float("inf"), None, False))
     mistaken = ask("ban sshd 192.0.2.7 --for=-5m")
     assert (mistaken.code, daemon.calls) == (2, [])
     assert "-1 is for ever" in mistaken.err
@@ -175,6 +176,25 @@ def test_one_address_that_cannot_be_banned_is_a_row_and_a_failure(ask: Any) -> N
 def test_an_unban_of_what_is_not_banned_is_code_5(ask: Any) -> None:
     said = ask("unban 192.0.2.8 --jail sshd")
     assert (said.code, said.out) == (5, "not banned 192.0.2.8 in sshd\n")
+
+
+def test_a_jail_is_resumed(ask: Any, daemon: FakeControl) -> None:
+    assert ask("resume sshd").out == "sshd bans again; 7 bans were withheld\n"
+    assert ask("resume postfix").out == "postfix was not paused\n"
+    assert ask("resume nobody").code == 5
+    assert ask("resume sshd --json").json == {"jail": "sshd", "withheld": 7}
+    assert daemon.ban("sshd", [], None, None, force=True) == []
+
+
+def test_what_happened(ask: Any, daemon: FakeControl) -> None:
+    said = ask("log")
+    assert (said.code, said.out.splitlines()[0].split()) == (0, ["time", "jail", "event", "address", "reason"])
+    assert said.out.splitlines()[2].endswith("sshd  paused              too many")
+    assert [row["kind"] for row in ask("log 192.0.2.7 --json").json] == ["refused"]
+    assert (ask("log nobody").out, ask("log nobody --json").json) == ("nothing happened\n", [])
+    ask("log sshd --since 1h")
+    assert daemon.calls[-1] == ("log", ("sshd", 3600.0))
+    assert ask("log --since soon").code == 2
 
 
 def test_unban_all(ask: Any, daemon: FakeControl) -> None:
@@ -223,6 +243,7 @@ def test_an_empty_list_is_nothing_to_do(ask: Any, monkeypatch: pytest.MonkeyPatc
 def test_a_long_list_is_asked_in_parts_and_answered_as_one(
     ask: Any, daemon: FakeControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("banish.cli.banish._BATCH", 500)
     monkeypatch.setattr(
         "sys.stdin", StringIO("\n".join(f"2001:db8::{n:x}" for n in range(1, 1202)) + "\n" + "é" * 2_000_000)
     )
@@ -233,17 +254,29 @@ def test_a_long_list_is_asked_in_parts_and_answered_as_one(
     assert [len(arguments[1]) for _, arguments in daemon.calls] == [500, 500, 202]
 
 
+def test_no_request_is_longer_than_the_daemon_takes(
+    ask: Any, daemon: FakeControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO("\n".join("é" * 300 for _ in range(2000))))
+    assert [row["outcome"] for row in ask("ban sshd - --json").json] == ["invalid"] * 2000
+    assert sum(len(arguments[1]) for _, arguments in daemon.calls) == 2000
+    assert len(daemon.calls) == 5
+
+
 def test_a_list_that_breaks_off_tells_both_what_was_done_and_why_it_ended(
     ask: Any, daemon: FakeControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = daemon.ban
 
-    def fails_later(jail: str, addresses: list[str], seconds: float | None, reason: str | None) -> Any:
+    def fails_later(
+        jail: str, addresses: list[str], seconds: float | None, reason: str | None, force: bool
+    ) -> list[Outcome]:
         if daemon.calls:
             raise ZeroDivisionError
-        return asked(jail, addresses, seconds, reason)
+        return asked(jail, addresses, seconds, reason, force)
 
-    daemon.ban = fails_later  # type: ignore[method-assign]
+    daemon.ban = fails_later  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr("banish.cli.banish._BATCH", 500)
     monkeypatch.setattr("sys.stdin", StringIO("\n".join(f"2001:db8::{n:x}" for n in range(600))))
     said = ask("ban sshd - --json")
     assert said.code == 1

@@ -100,8 +100,14 @@ def test_an_expression_of_several_jails_is_judged_once(trees: Trees) -> None:
     found = linted(trees, "[sshd]\nenabled = true\n[two]\nenabled = true\nfilter = sshd\nlogpath = /l\n[three]\nenabled = true\n"
                           "filter = sshd\nprefregex = ^<F-CONTENT>.+</F-CONTENT>$\nlogpath = /l\n")  # fmt: skip
     rows = [(row.jail, row.option, row.index) for row in expressions(found.usable)]
-    assert rows == [("sshd", "failregex", 0), ("three", "prefregex", None), ("three", "failregex", 0)]
+    assert rows == [
+        ("sshd", "failregex", 0),
+        ("sshd", "datepattern", 0),
+        ("three", "prefregex", 0),
+        ("three", "failregex", 0),
+    ]
     assert [row.origin and Path(row.origin.file).name for row in expressions(found.usable)] == [
+        "sshd.conf",
         "sshd.conf",
         "jail.local",
         "sshd.conf",

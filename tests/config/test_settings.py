@@ -16,10 +16,12 @@ def test_the_packaged_file_says_what_the_defaults_are() -> None:
 
 def test_a_user_overrides_what_differs(tmp_path: Path) -> None:
     (tmp_path / "banish.local").write_text(
-        "[Definition]\nloglevel = debug\nlogtarget = STDOUT\ndbpurgeage = 2w\nnative_actions = no\n"
+        "[Definition]\nloglevel = debug\nlogtarget = STDOUT\ndbpurgeage = 2w\nnative_actions = no\nkeepbans = yes\n"
     )
     settings, problems = load_settings(tmp_path, DATA)
-    assert settings == DaemonSettings(loglevel="DEBUG", logtarget="STDOUT", dbpurgeage=1209600.0, native_actions=False)
+    assert settings == DaemonSettings(
+        loglevel="DEBUG", logtarget="STDOUT", dbpurgeage=1209600.0, native_actions=False, keepbans=True
+    )
     assert problems == ()
 
 

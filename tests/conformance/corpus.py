@@ -78,10 +78,10 @@ class Episode(NamedTuple):
         return replace(self.variant.filter, usedns=self.usedns)  # type: ignore[arg-type]
 
 
-def variants(work: Path) -> list[Variant]:
-    """Return every filter of the installed tree in every mode that it has; *work* is an empty directory to write to."""
+def variants(work: Path, tree: Path = STOCK) -> list[Variant]:
+    """Return every filter of *tree* in every mode that it has; *work* is an empty directory to write to."""
     user, packaged = work / "user", work / "packaged"
-    shutil.copytree(STOCK, user, ignore=shutil.ignore_patterns("jail.*"))
+    shutil.copytree(tree, user, ignore=shutil.ignore_patterns("jail.*"))
     packaged.mkdir()
     jails = ["[DEFAULT]\nbackend = auto\n"]
     for path in sorted((user / "filter.d").glob("*.conf")):
@@ -106,7 +106,7 @@ class Author:
         self.variant = variant
         self._chance = random.Random(f"{seed} {variant.name}")
         self._writer = Writer(self._chance)
-        self._filters = {usedns: Filter(replace(variant.filter, usedns=usedns)) for usedns in ("raw", "no")}
+        self.filters = {usedns: Filter(replace(variant.filter, usedns=usedns)) for usedns in ("raw", "no")}
         self._sessions: list[str] = []
         self.missed: set[int] = set()
         """Expressions for which no matching text was found, so far."""
@@ -126,7 +126,7 @@ class Author:
     def _episode(self, targets: list[int]) -> Episode:
         chance = self._chance
         usedns = "raw" if chance.random() < 0.75 else "no"
-        filter_ = self._filters[usedns]
+        filter_ = self.filters[usedns]
         now = chance.choice(_MOMENTS)
         machine = chance.choice(_MACHINES)
         timezone = chance.choice(["+0100", "UTC+02:00", "CET", "Z"]) if chance.random() < 0.15 else ""
@@ -143,7 +143,7 @@ class Author:
             if lines and chance.random() < 0.04:
                 lines.append((chance.choice(lines)[0], now))
                 continue
-            message = self._message(filter_, targets.pop())
+            message = self.message(filter_, targets.pop())
             for part in message.split("\n"):
                 text = dates.put(part, now)
                 if chance.random() < 0.4:
@@ -153,7 +153,7 @@ class Author:
                 lines.append((dates.put(chance.choice(PHRASES), now), now))
         return Episode(self.variant, tuple(lines), usedns, timezone, machine, live=chance.random() < 0.7)
 
-    def _message(self, filter_: Filter, index: int) -> str:
+    def message(self, filter_: Filter, index: int) -> str:
         """Write a message, without date, for the expression at *index*; one that should match, if such can be found."""
         text = ""
         for _ in range(14):

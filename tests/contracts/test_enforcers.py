@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from ipaddress import ip_network
 
 import pytest
 
@@ -12,6 +11,7 @@ from banish.addresses import Network
 from banish.enforcement.roster import ENFORCERS, Enforcer, load
 from banish.enforcement.scopes import Record, Scope
 from banish.errors import ConfigError
+from tests.networks import net
 
 pytestmark = pytest.mark.netns
 
@@ -28,11 +28,11 @@ def enforcer(request: pytest.FixtureRequest) -> Iterator[Enforcer]:
 
 
 def ban(network: str, until: float = NOW + 600, jail: str = "sshd") -> Record:
-    return Record("ban", jail, ip_network(network), until)
+    return Record("ban", jail, net(network), until)
 
 
 def unban(network: str, jail: str = "sshd") -> Record:
-    return Record("unban", jail, ip_network(network), NOW)
+    return Record("unban", jail, net(network), NOW)
 
 
 def held(enforcer: Enforcer) -> dict[tuple[str, str], float]:
@@ -57,7 +57,7 @@ def test_hosts_and_networks_of_both_families_are_blocked(enforcer: Enforcer) -> 
     ]
     enforcer.replace([SSHD], [], NOW)
     assert enforcer.apply([ban(network) for network in networks], NOW) == []
-    assert held(enforcer) == {("sshd", str(ip_network(network))): NOW + 600 for network in networks}
+    assert held(enforcer) == {("sshd", str(net(network))): NOW + 600 for network in networks}
 
 
 @pytest.mark.parametrize("first", [NOW + 600, math.inf])
@@ -171,7 +171,7 @@ def test_jails_are_told_apart_whatever_they_are_called(enforcer: Enforcer) -> No
 
 def test_a_roster_of_one_hundred_jails_is_no_trouble(enforcer: Enforcer) -> None:
     scopes = [Scope(f"jail{number}", ("tcp", "udp"), ((number, number), (1000, 2000))) for number in range(1, 101)]
-    network: Network = ip_network("192.0.2.1")
+    network: Network = net("192.0.2.1")
     enforcer.replace(scopes, [Record("ban", scope.jail, network, math.inf) for scope in scopes], NOW)
     assert len(held(enforcer)) == 100
 

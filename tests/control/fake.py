@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from banish import addresses
-from banish.control.handler import BannedRow, JailStatus, Outcome, Pong, Reloaded, Status, Stopping
+from banish.control.handler import (
+    BannedRow,
+    JailStatus,
+    LogRow,
+    Outcome,
+    Pong,
+    Reloaded,
+    Resumed,
+    Status,
+    Stopping,
+)
 from banish.control.server import ControlServer
 from banish.errors import ControlError
 
@@ -53,7 +63,7 @@ class FakeControl:
             "banned_now": banned,
             "banned_total": banned + 4,
             "sources": [
-                {"name": f"/var/log/{log}.log", "lines": 100, "bytes": 9000, "lag_bytes": 0}
+                {"name": f"/var/log/{log}.log", "lines": 100, "bytes": 9000, "lag_bytes": 0, "every_line": None}
                 for log in ("auth", "secure")
             ],
             "enabled": True,
@@ -72,8 +82,10 @@ class FakeControl:
         found = ((row, addresses.parse(row["network"])) for row in self.bans.values())
         return [row for row, net in found if net and (addresses.within(asked, net) or addresses.within(net, asked))]
 
-    def ban(self, jail: str, addresses: list[str], seconds: float | None, reason: str | None) -> list[Outcome]:
-        self.calls.append(("ban", (jail, addresses, seconds, reason)))
+    def ban(
+        self, jail: str, addresses: list[str], seconds: float | None, reason: str | None, force: bool = False
+    ) -> list[Outcome]:
+        self.calls.append(("ban", (jail, addresses, seconds, reason, force)))
         self.status(jail)
         return [self._ban(jail, word, seconds, reason or "") for word in addresses]
 
@@ -117,6 +129,19 @@ class FakeControl:
             if not found:
                 rows.append({"address": word, "jail": jail or "", "outcome": "not banned", "reason": ""})
         return rows
+
+    def resume(self, jail: str) -> Resumed:
+        self.status(jail)
+        return {"jail": jail, "withheld": 7 if jail == "sshd" else None}
+
+    def log(self, subject: str | None, seconds: float | None) -> list[LogRow]:
+        self.calls.append(("log", (subject, seconds)))
+        reason = f"the peer of {HOSTILE}"
+        rows: list[LogRow] = [
+            {"at": NOW, "jail": "sshd", "kind": "refused", "address": "192.0.2.7", "reason": reason, "origin": "jail"},
+            {"at": NOW + 1, "jail": "sshd", "kind": "paused", "address": "", "reason": "too many", "origin": "jail"},
+        ]
+        return [row for row in rows if subject in (None, row["jail"], row["address"])]
 
     async def reload(self) -> Reloaded:
         return self.reload_problems

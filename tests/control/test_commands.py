@@ -45,7 +45,7 @@ def test_arguments_that_are_not_given_are_none_or_empty(command: Command) -> Non
 
 
 def test_a_request_in_full() -> None:
-    given_ = {"jail": "sshd", "addresses": ["192.0.2.7"], "seconds": 60, "reason": "probe"}
+    given_ = {"jail": "sshd", "addresses": ["192.0.2.7"], "seconds": 60, "reason": "probe", "force": True}
     assert understand({"command": "ban", "arguments": given_})[1] == given_
 
 

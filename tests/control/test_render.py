@@ -26,7 +26,7 @@ def utc() -> Iterator[None]:
 
 
 def jail(name: str, **changes: Any) -> dict[str, Any]:
-    source = {"name": "/var/log/auth.log", "lines": 1, "bytes": 80, "lag_bytes": 0}
+    source = {"name": "/var/log/auth.log", "lines": 1, "bytes": 80, "lag_bytes": 0, "every_line": None}
     whole = {
         "failed_now": 4,
         "failed_total": 10,
@@ -167,6 +167,9 @@ def test_log_text_cannot_command_the_terminal() -> None:
         status(jail("sshd", journalmatches=[HOSTILE]), asked="sshd"),
         render.ban([{"address": HOSTILE, "jail": HOSTILE, "outcome": HOSTILE, "reason": HOSTILE}], {}, plain, NOW),
         render.error(HOSTILE, HOSTILE, plain),
+        render.resume({"jail": HOSTILE, "withheld": 3}, {}, plain, NOW),
+        render.log([{"at": NOW, "jail": "a", "kind": "refused", "address": "", "reason": HOSTILE}], {}, plain, NOW),
+        render.log([{"at": NOW, "jail": HOSTILE, "kind": "b", "address": HOSTILE, "reason": ""}], {}, plain, NOW),
     ]
     for text in texts:
         assert r"root\x1b[2J\u202egnp.exe\x9b31m\udce9" in text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import resource
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,8 +80,8 @@ def test_a_known_offender_is_told_as_fail2bans_observer_does(log: tuple[Logbook,
     logbook, path = log
     for bans, weight, due in ((1, 2, False), (2, 3, True), (4, 6, True)):
         logbook.event(Failure("sshd", "192.0.2.7", None, 0.0, weight, 0.0, (), {}, 1, bans, weight, due))
-    logbook.entry(Entry("banned", replace(ban(end=7300), increase=Increase(1, 50, 3600)), None), 100)
-    logbook.entry(Entry("banned", replace(ban(end=700), increase=Increase(1, 50, 600)), None), 100)
+    logbook.entry(Entry("banned", ban(end=7300)._replace(increase=Increase(1, 50, 3600)), None), 100)
+    logbook.entry(Entry("banned", ban(end=700)._replace(increase=Increase(1, 50, 600)), None), 100)
     assert [line for line in said(path) if line.startswith("observer")] == [
         "observer INFO    [sshd] Found 192.0.2.7, bad - TIME, 1 # -> 2.0",
         "observer INFO    [sshd] Found 192.0.2.7, bad - TIME, 2 # -> 3.0, Ban",

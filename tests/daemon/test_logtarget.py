@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
+import resource
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from banish.daemon import logtarget
 from banish.daemon.logbook import Logbook
 from banish.errors import ConfigError
+from banish.model import Failure, Ignored, Notice
 
 
 @pytest.fixture
@@ -201,4 +202,90 @@ def test_severities_are_those_of_syslog(logbook: Logbook, tmp_path: Path, monkey
         for level in ("CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"):
             logbook.say("server", level, "x")
         assert [syslog.recv(99)[:4] for _ in range(6)] == [b"<26>", b"<27>", b"<28>", b"<29>", b"<30>", b"<31>"]
-    assert logging.getLogger("fail2ban").propagate is False
+
+
+@pytest.mark.parametrize(
+    "format_", ["", 'format="%(name)s %(levelname)s %(message)s"', 'format="%(message)s (%(name)s)"']
+)
+def test_what_is_said_together_is_what_is_said_one_by_one(logbook: Logbook, tmp_path: Path, format_: str) -> None:
+    events: list[Failure | Ignored | Notice] = [
+        Failure("sshd", "192.0.2.7", None, 0.0, 2, 0.0, (), {}, 1, 2, 2),
+        Ignored("sshd", "192.0.2.8", "ip"),
+        Notice("DEBUG", "filter", "not said"),
+        Notice("WARNING", "actions", "100 %s of\nit \u202e"),
+        Failure("sshd", "2001:db8::7", None, 1.0, 1, 1.0, (), {}),
+    ]
+    said = []
+    for name in ("apart", "together"):
+        logbook.configure(f"{tmp_path / name}[datetime=off{', ' if format_ else ''}{format_}]", "INFO")
+        if name == "together":
+            logbook.events(events)
+        else:
+            for event in events:
+                logbook.event(event)
+        said.append((tmp_path / name).read_text())
+    assert said[0] == said[1]
+    assert said[0].count("\n") == 5
+
+
+def test_lines_that_are_said_together_have_one_time_and_are_one_write(
+    logbook: Logbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logbook.configure(str(tmp_path / "log"), "INFO")
+    written: list[bytes] = []
+    write = os.write
+
+    def noted(descriptor: int, data: memoryview) -> int:
+        written.append(bytes(data))
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", noted)
+    logbook.events([Notice("INFO", logger, f"{number}") for number in range(50) for logger in ("filter", "observer")])
+    monkeypatch.undo()
+    lines = (tmp_path / "log").read_bytes()
+    assert written == [lines]
+    assert [line.split()[-1] for line in lines.splitlines()] == [b"%d" % (number // 2) for number in range(100)]
+    assert len({line[:23] for line in lines.splitlines()}) == 1
+    assert re.match(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} fail2ban\.filter ", lines)
+
+
+def test_of_lines_that_are_said_together_only_those_that_do_not_fit_are_lost(logbook: Logbook, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    logbook.configure(f'{path}[format="%(message)s"]', "INFO")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (25, hard))
+    try:
+        logbook.events([Notice("INFO", "filter", "123456789") for _ in range(5)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "free some disk space" in str(logbook.trouble)
+    logbook.events([Notice("INFO", "filter", "again"), Notice("INFO", "filter", "and again")])
+    assert logbook.trouble is None
+    *lines, told = path.read_text().splitlines()
+    assert lines == ["123456789", "123456789", "12345", "again", "and again"]
+    assert told.startswith("3 lines before the last one could not be written")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "STDOUT[datetime=off]",
+        'STDOUT[format="%(levelname)s %(message)s"]',
+        'STDOUT[format="%(message)-40s %(name)s"]',
+        'STDOUT[format="%(message)s %(message)s"]',
+        'STDOUT[format="%(name)s says nothing"]',
+    ],
+)
+@pytest.mark.parametrize("texts", [[], ["[sshd] Ban"], ["[sshd] 100% %s", "two\nlines", "\0", "\udce9", "last"]])
+def test_many_lines_at_once_are_the_lines_one_by_one(
+    logbook: Logbook, target: str, texts: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    logbook.configure(target, "INFO")
+    for text in texts:
+        logbook.say("actions", "NOTICE", text)
+    one_by_one = capfd.readouterr().out
+    logbook.say_all("actions", "NOTICE", texts)
+    assert capfd.readouterr().out == one_by_one
+    assert one_by_one.count("\n") == len(texts)
+    logbook.say_all("actions", "DEBUG", texts)
+    assert capfd.readouterr().out == ""

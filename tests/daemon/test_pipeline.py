@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from banish import addresses
+from banish.daemon.guardian import Guardian
 from banish.daemon.logbook import Logbook
 from banish.daemon.pipeline import Pipeline
-from banish.decisions.ledger import Ledger
+from banish.decisions.ledger import Entry, Ledger
 from banish.enforcement.actions import ActionSettings
 from banish.enforcement.dispatch import Dispatch
 from banish.enforcement.layout import Refusal
@@ -22,7 +23,7 @@ from banish.failures.window import WindowSettings
 from banish.jail import Jail, JailSettings
 from banish.lines.reader import LineReader, LineSettings
 from banish.matching.filter import FilterSettings
-from banish.model import Batch, Decision, Event, Line, Position
+from banish.model import Batch, Change, Decision, Event, Incident, Line, Position
 from banish.store.database import Store
 from banish.subscription import Subscription
 
@@ -69,11 +70,9 @@ class Book(Store):
     story: list[str]
     broken = False
 
-    def save(
-        self, bans: Iterable[Decision] = (), unbans: Any = (), positions: Any = None, *, pardons: Any = (), now: float
-    ) -> None:
+    def save(self, bans: Iterable[Decision] = (), unbans: Any = (), positions: Any = None, **more: Any) -> None:
         bans = list(bans)
-        super().save(bans, unbans, positions, pardons=pardons, now=now)
+        super().save(bans, unbans, positions, **more)
         self.story += [f"book: {ban.id}" for ban in bans]
         if self.broken:
             raise StoreError("disk full")
@@ -192,6 +191,28 @@ def test_who_fails_long_after_the_ban_is_banned_once_more_in_the_kernel(house: H
     house.pipeline.decide([again], NOW + 4)
     assert house.story.count("wall: ban 192.0.2.7") == 2
     assert [decision.expires_at for decision in house.ledger] == [NOW + 600]
+    told = house.book.latest("web", "192.0.2.7")
+    assert told is not None
+    assert len(told.matches) == 2, (
+        "what is only said once more to the firewall is not saved once more, without its lines"
+    )
+
+
+def test_who_is_told_that_a_ban_was_mistaken_can_still_look_up_what_led_to_it(house: House) -> None:
+    """Commands may need the user's name to undo what they did; and they look after an id that fails in spite of its ban."""
+    told: list[tuple[str, int]] = []
+
+    def act(changes: Sequence[Change]) -> None:
+        for op, decision in changes:
+            latest = house.book.latest(decision.jail, decision.id)
+            told.append((op, len((latest or decision).matches)))
+
+    house.pipeline.act = act
+    house.feed("192.0.2.7", "192.0.2.7")
+    house.pipeline.decide([Decision("web", "192.0.2.7", addresses.parse("192.0.2.7"), NOW + 4, NOW + 5)], NOW + 4)
+    house.pipeline.lift(list(house.ledger), NOW + 5)
+    assert told == [("ban", 2), ("prolong", 2), ("unban", 2)]
+    assert house.book.latest("web", "192.0.2.7") is None
 
 
 def test_only_what_moved_is_saved_again(house: House) -> None:
@@ -202,3 +223,41 @@ def test_only_what_moved_is_saved_again(house: House) -> None:
     house.pipeline.remember({LOG: at})
     house.pipeline.save(now=NOW)
     assert house.book.positions()[LOG].offset == 9, "nothing moved, nothing was written"
+
+
+def test_what_the_guardian_refuses_never_reaches_the_ledger(house: House) -> None:
+    class Fence(Guardian):
+        def __init__(self) -> None: ...
+
+        def attend(self, now: float) -> None: ...
+
+        def admit(self, decision: Decision, now: float) -> Entry | None:
+            return Entry("refused", decision, None) if decision.id == "192.0.2.7" else None
+
+        def banned(self, decision: Decision, now: float) -> None:
+            house.story.append(f"guardian: {decision.id}")
+
+    house.pipeline.guardian = Fence()
+    house.feed("192.0.2.7", "192.0.2.7", "192.0.2.8", "192.0.2.8")
+    assert house.story == ["guardian: 192.0.2.8", "wall: ban 192.0.2.8", "book: 192.0.2.8"]
+    assert [decision.id for decision in house.ledger] == ["192.0.2.8"]
+    assert house.said()[-1] == "[web] Ban 192.0.2.8"
+
+
+def test_the_history_is_written_with_the_bans(house: House) -> None:
+    house.feed("192.0.2.7", "192.0.2.7", "192.0.2.8", "192.0.2.8")
+    [first] = house.book.incidents("192.0.2.7")
+    assert (first.at, first.jail, first.kind, first.reason) == (NOW, "web", "banned", "2 failures in 0s")
+    longer = Decision("web", "192.0.2.7", addresses.parse("192.0.2.7"), NOW + 1, NOW + 900, "admin", "by hand")
+    house.pipeline.decide([longer, longer], NOW + 1)
+    house.pipeline.lift([longer], NOW + 2, "a mistake")
+    house.pipeline.expire(NOW + 600)
+    house.pipeline.keep(Incident(NOW + 700, "web", "paused"))
+    house.pipeline.save(now=NOW + 700)
+    told = [(incident.kind, incident.id, incident.reason) for incident in house.book.incidents()]
+    assert told[2:] == [
+        ("prolonged", "192.0.2.7", "by hand"),
+        ("unbanned", "192.0.2.7", "a mistake"),
+        ("expired", "192.0.2.8", ""),
+        ("paused", "", ""),
+    ]

@@ -9,7 +9,7 @@ import pytest
 
 from banish.decisions import bantime, formula
 from banish.decisions.bantime import CLEAN, BanTimeSettings, History
-from banish.model import Increase
+from banish.model import Basis, Decision, Increase
 
 HOUR = BanTimeSettings(3600.0, increment=True)
 
@@ -66,3 +66,38 @@ def test_who_was_banned_before_reaches_maxretry_sooner() -> None:
     assert [bantime.weight(HOUR, History(bans), 6) for bans in (0, 1, 2, 3, 4, 10_000)] == [1, 2, 3, 5, 6, 6]
     assert bantime.weight(replace(HOUR, increment=False), History(3), 6) == 1
     assert bantime.weight(HOUR, History(3), 1) == 1
+
+
+def restored(basis: Basis, at: float, end: float, set_at: float | None = None) -> Decision:
+    return Decision("sshd", "192.0.2.7", None, at, end, "restored", basis=basis, set_at=set_at)
+
+
+@pytest.mark.parametrize(
+    ("settings", "decision", "end"),
+    [
+        # What fail2ban does, measured: 3600 s under a bantime of 600, 7200, -1; 300 s under 600.
+        (BanTimeSettings(600), restored("bantime", 100, 3700), 700),
+        (BanTimeSettings(7200), restored("bantime", 100, 3700), 3700),
+        (BanTimeSettings(math.inf), restored("bantime", 100, 3700), 3700),
+        (BanTimeSettings(600), restored("bantime", 100, 400), 400),
+        (BanTimeSettings(600), restored("bantime", 100, math.inf), 700),
+        (BanTimeSettings(math.inf), restored("bantime", 100, math.inf), math.inf),
+        # With increments it is maxtime that counts, and there is none by default.
+        (BanTimeSettings(600, increment=True), restored("bantime", 100, 3700), 3700),
+        (BanTimeSettings(600, increment=True), restored("increased", 100, 86500), 86500),
+        (BanTimeSettings(600, increment=True, maxtime=1800), restored("increased", 100, 86500), 1900),
+        (BanTimeSettings(600, increment=True, maxtime=1800), restored("bantime", 100, 3700), 1900),
+        (BanTimeSettings(600, increment=True, maxtime=1800, rndtime=60), restored("increased", 100, 1950), 1950),
+        # A ban that was prolonged counts from when it was: it is older than its end is long.
+        (BanTimeSettings(3600), restored("bantime", 100, 6600, set_at=3000), 6600),
+        (BanTimeSettings(600), restored("bantime", 100, 6600, set_at=3000), 3600),
+        # No ban is lost that somebody wanted so: by hand, or by increments that are switched off now.
+        (BanTimeSettings(600), restored("said", 100, 86500), 86500),
+        (BanTimeSettings(600, increment=True, maxtime=1800), restored("said", 100, math.inf), math.inf),
+        (BanTimeSettings(600), restored("increased", 100, 86500), 86500),
+    ],
+)
+def test_a_lower_bantime_shortens_bans_of_an_earlier_run(
+    settings: BanTimeSettings, decision: Decision, end: float
+) -> None:
+    assert bantime.shortened(settings, decision) == decision._replace(expires_at=end)

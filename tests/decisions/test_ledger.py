@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from banish import addresses
-from banish.addresses import Network
 from banish.decisions import ledger as ledger_module
 from banish.decisions.bantime import History
 from banish.decisions.ledger import Ledger, Past
 from banish.model import Decision
-
-
-def net(text: str) -> Network:
-    network = addresses.parse(text)
-    assert network is not None
-    return network
+from tests.networks import net
 
 
 def ban(id_: str = "192.0.2.7", at: float = 100, end: float = 700, jail: str = "sshd") -> Decision:
@@ -69,7 +62,7 @@ def test_bans_are_counted_for_each_jail_across_runs() -> None:
 
 def test_a_restored_ban_is_not_counted_again() -> None:
     ledger = Ledger()
-    restored = replace(ban(), origin="restored", ban_count=3)
+    restored = ban()._replace(origin="restored", ban_count=3)
     assert ledger.apply(restored, now=100).decision.ban_count == 3
     assert ledger.ban_count("sshd", "192.0.2.7") == 3
 
@@ -145,6 +138,59 @@ def test_a_pardon_ends_the_ban_and_forgets_those_before() -> None:
     change = ledger.pardon("sshd", "192.0.2.7")
     assert (change and change.op, ledger.ban_count("sshd", "192.0.2.7")) == ("unban", 0)
     assert ledger.pardon("sshd", "192.0.2.7") is None
+
+
+def test_a_ban_that_stands_is_kept_without_what_led_to_it() -> None:
+    ledger = Ledger()
+    told = ban()._replace(matches=("line",), fields={"user": "root"})
+    entry = ledger.apply(told, now=100)
+    assert entry.change is not None
+    assert (entry.decision.matches, entry.change.decision.fields) == (("line",), {"user": "root"})
+    assert list(ledger) == [told._replace(matches=(), fields={})]
+
+
+def test_a_prolonged_ban_knows_since_when_its_end_holds() -> None:
+    ledger = Ledger()
+    ledger.apply(ban(end=700)._replace(basis="bantime"), now=100)
+    decision = ledger.apply(ban(at=650, end=86_400), now=650).decision
+    assert (decision.at, decision.set_at, decision.basis) == (100, 650, "said")
+
+
+def test_restoring_is_applying_each() -> None:
+    found = [
+        ban(id_, end=end, jail=jail)._replace(origin="restored", ban_count=3)
+        for jail in ("sshd", "postfix")
+        for id_, end in (("192.0.2.7", 900.0), ("192.0.2.0/24", 800.0), ("192.0.2.8", math.inf), ("192.0.2.9", 100.0))
+    ]
+    one, other = Ledger(), Ledger()
+    for ledger in (one, other):
+        ledger.remember("sshd", "192.0.2.7", Past(2))
+        ledger.apply(ban("192.0.2.7", end=2000, jail="postfix"), now=200)
+    entered = [entry.decision for decision in found if (entry := one.apply(decision, 200)).outcome == "banned"]
+    assert other.restore(found, 200) == entered
+    assert list(one) == list(other)
+    assert one.find(net("192.0.2.1")) == other.find(net("192.0.2.1"))
+    for jail in ("sshd", "postfix"):
+        assert (one.banned(jail), one.banned_total(jail)) == (other.banned(jail), other.banned_total(jail))
+        assert one.history(jail, "192.0.2.7") == other.history(jail, "192.0.2.7")
+    for now in (300, 850, 950, 3000):
+        assert one.expire(now) == other.expire(now)
+        assert one.next_end() == other.next_end()
+
+
+def test_the_bans_of_a_jail_can_be_pardoned_together() -> None:
+    ledger = Ledger()
+    for jail in ("sshd", "postfix"):
+        for id_ in ("192.0.2.7", "192.0.2.0/24"):
+            ledger.apply(ban(id_, jail=jail), now=100)
+    assert [(one.jail, one.id) for one in ledger.pardon_jail("sshd")] == [
+        ("sshd", "192.0.2.7"),
+        ("sshd", "192.0.2.0/24"),
+    ]
+    assert ledger.ban_count("sshd", "192.0.2.7") == 0
+    assert [one.jail for one in ledger.find(net("192.0.2.7"))] == ["postfix", "postfix"]
+    assert [change.decision.jail for change in ledger.expire(700)] == ["postfix", "postfix"]
+    assert ledger.next_end() == math.inf
 
 
 steps = st.lists(

@@ -146,8 +146,10 @@ def test_a_log_file_that_nobody_writes_to_any_more_is_left_for_the_journal(machi
         daemon.wait_for_log("NOTICE  [sshd] Ban 192.0.2.66")
         time.sleep(5.2)  # the journal says nothing more: what the file has now is not its copy
         with outside.open("a") as lines:
+            lines.write(syslog_line(FAILED.format("127.0.0.1")))
             lines.write(syslog_line(FAILED.format("192.0.2.67")) * 3)
         daemon.wait_for_log("NOTICE  [sshd] Ban 192.0.2.67")
+        daemon.wait_for_log("[sshd] Ignore 127.0.0.1 by ignoreself rule")  # the new jail knows whom to spare
         assert jail(daemon)["reads_because"] == f"{log} is written to again"
 
 

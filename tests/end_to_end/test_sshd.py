@@ -101,6 +101,56 @@ def test_the_table_deleted_by_hand_comes_back_with_every_ban(town: Town) -> None
         assert kernel_ids(town).keys() == {"198.51.100.1", "198.51.100.2"}
 
 
+def test_what_somebody_does_to_the_bans_is_mended_at_once_and_told_with_their_name(town: Town, attacker: str) -> None:
+    with Daemon(town.server, jail_local(town), name="meddled") as daemon:
+        daemon.banish("ban", "sshd", attacker, "198.51.100.1")
+        for meddling, said in (
+            (["flush", "ruleset"], "bans are gone: the table or its rules have been changed by nft"),
+            (["delete", "element", "inet", "banish", "sshd-ip4", f"{{ {attacker} }}"], "has removed or changed 1 ban"),
+            (["flush", "set", "inet", "banish", "sshd-ip4"], "has removed or changed 2 bans"),
+        ):
+            daemon.log.write_text("")
+            town.server.run(["nft", *meddling])
+            daemon.wait_for("the bans to be back", lambda: len(kernel_ids(town)) == 2, timeout=3)
+            [told] = [line for line in daemon.log.read_text().splitlines() if "WARNING" in line]
+            assert said in told
+            assert "nft (process " in told
+            assert connects(town, attacker) == "timeout"
+
+
+def test_bans_can_be_kept_across_a_stop(town: Town, attacker: str) -> None:
+    local, files = jail_local(town), {"banish.local": "[Definition]\nkeepbans = true\n"}
+    with Daemon(town.server, local, name="keeping", files=files) as daemon:
+        daemon.banish("ban", "sshd", attacker)
+        daemon.stop()
+    assert connects(town, attacker) == "timeout", "nobody is at home, and the door is closed"
+    with Daemon(town.server, local, name="keeping", files=files) as daemon:
+        assert connects(town, attacker) == "timeout"
+        assert [row["origin"] for row in daemon.ask("banned")] == ["restored"]
+        daemon.banish("unban", attacker)
+        assert connects(town, attacker) == "open"
+        daemon.configure({"banish.local": ""})
+        daemon.banish("reload")
+        daemon.stop()
+    assert "banish" not in town.server.run(["nft", "list", "tables"]).stdout
+
+
+def test_a_lower_bantime_shortens_restored_bans_but_not_those_prolonged_by_hand(town: Town) -> None:
+    with Daemon(town.server, jail_local(town, bantime="2h"), name="lowered") as daemon:
+        daemon.banish("ban", "sshd", "198.51.100.1", "198.51.100.2")
+        daemon.banish("ban", "sshd", "198.51.100.2", "198.51.100.3", "--for", "1d")
+        before = {row["network"]: row for row in daemon.ask("banned")}
+        daemon.stop()
+    for bantime, first in (("10m", 600), ("2h", 7200), ("-1", 7200)):
+        with Daemon(town.server, jail_local(town, bantime=bantime), name="lowered") as daemon:
+            after = {row["network"]: row for row in daemon.ask("banned")}
+            daemon.stop()
+        ends = {network: row["expires_at"] - row["banned_at"] for network, row in after.items()}
+        assert ends["198.51.100.1/32"] == pytest.approx(first)
+        for prolonged in ("198.51.100.2/32", "198.51.100.3/32"):
+            assert after[prolonged]["expires_at"] == before[prolonged]["expires_at"]
+
+
 def test_a_ban_ends_by_itself_in_the_kernel_and_in_the_ledger(town: Town, attacker: str) -> None:
     with Daemon(town.server, jail_local(town)) as daemon:
         daemon.banish("ban", "sshd", attacker, "--for", "2s")
@@ -166,8 +216,38 @@ def test_a_missing_log_is_read_as_soon_as_it_appears(town: Town) -> None:
         [jail] = daemon.ask("status", "later")["jails"]
         assert jail["problem"] is None
         assert jail["sources"] == [
-            {"name": "/run/lab/later/auth.log", "lines": 3, "bytes": log.stat().st_size, "lag_bytes": 0}
+            {
+                "name": "/run/lab/later/auth.log",
+                "lines": 3,
+                "bytes": log.stat().st_size,
+                "lag_bytes": 0,
+                "every_line": None,
+            }
         ]
+
+
+def test_lines_made_to_keep_an_expression_busy_for_ever_stop_nobody(town: Town, attacker: str) -> None:
+    log = town.server.lab.path(town.server.lab.directory / "slow.log")
+    log.touch()
+    more = f"""
+[slow]
+enabled = true
+filter =
+logpath = {town.server.lab.directory}/slow.log
+failregex = ^ quick <HOST>$
+            ^ (?:a|aa)+ from <HOST>$
+"""
+    with Daemon(town.server, jail_local(town, more)) as daemon:
+        stamp = time.strftime("%b %d %H:%M:%S")
+        crafted = [f"{stamp} {'a' * length}!" for length in (100, 2000, 5000, 50_000) for _ in range(40)]
+        real = [f"{stamp} aaa from 203.0.113.{number}" for number in (7, 7, 7)]
+        with log.open("a") as file:
+            file.write("".join(f"{line}\n" for line in (*crafted, *real)))
+        daemon.wait_for_log("NOTICE  [slow] Ban 203.0.113.7")
+        attack(town, attacker, 3)
+        daemon.wait_for_log(f"NOTICE  [sshd] Ban {attacker}")
+        daemon.wait_for("the report", lambda: "failregex number 2 took longer" in daemon.banish("status"))
+        assert daemon.ask("status", "slow")["jails"][0]["failed_total"] == 3
 
 
 def test_status_prints_the_tree_that_fail2ban_client_prints(town: Town, attacker: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import math
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import ip_network
 
 import pytest
 
@@ -22,6 +22,7 @@ from banish.errors import FirewallError
 from banish.model import Change, Decision, Notice
 from tests.conftest import Nft
 from tests.enforcement.listing import elements, plain
+from tests.networks import hosts, net
 
 NOW = 1_700_000_000.0
 
@@ -84,7 +85,7 @@ class Ledger:
         return iter(self.bans.values())
 
     def ban(self, text: str, left: float = 600, jail: str = "sshd", network: Network | None = None) -> Change:
-        decision = Decision(jail, text, network or ip_network(text), NOW, NOW + left)
+        decision = Decision(jail, text, network or net(text), NOW, NOW + left)
         op: str = "prolong" if (jail, text) in self.bans else "ban"
         self.bans[jail, text] = decision
         return Change("prolong" if op == "prolong" else "ban", decision)
@@ -137,7 +138,7 @@ def test_a_batch_is_one_transaction(dispatch: Dispatch, ledger: Ledger, moody: M
     assert dispatch.apply([ledger.ban("192.0.2.1"), ledger.ban("192.0.2.2"), ledger.unban("192.0.2.1")], NOW) == []
     assert held(moody) == {"192.0.2.2/32"}
     assert dispatch.apply([ledger.ban("192.0.2.2", 6000)], NOW) == []
-    assert moody.holds(NOW) == {("sshd", ip_network("192.0.2.2")): NOW + 6000}
+    assert moody.holds(NOW) == {("sshd", net("192.0.2.2")): NOW + 6000}
     assert moody.applied == [2, 1]
 
 
@@ -358,7 +359,7 @@ def test_bans_removed_one_by_one_are_put_back_and_nothing_is_rebuilt(
     dispatch.apply([ledger.ban("192.0.2.1"), ledger.ban("192.0.2.2")], NOW)
     moody.removed, moody.touched = {"192.0.2.2/32"}, True
     (notice,) = dispatch.tick(NOW + 10)
-    assert notice.text == "nftables: another program has removed 1 bans; putting them back"
+    assert notice.text == "nftables: another program has removed or changed 1 ban; putting them back"
     assert (moody.applied, len(moody.replaced)) == ([2, 1], 1)
 
 
@@ -372,7 +373,7 @@ def test_bans_are_looked_up_the_more_seldom_the_more_there_are(
     for second in range(60, 120):
         dispatch.tick(NOW + second)
     assert moody.searches == 12
-    network = ip_network("192.0.2.1")
+    network = net("192.0.2.1")
     for number in range(30_000):
         ledger.ban(f"number {number}", network=network)
     for second in range(120, 240):
@@ -472,5 +473,50 @@ def test_in_the_kernel_no_ban_is_lost_while_somebody_keeps_deleting_the_table(le
     dispatch.tick(now + 100)
     dispatch.tick(now + 200)
     assert dispatch.problems() == []
-    assert held(firewall) == {str(ip_network(text)) for _, text in ledger.bans}
+    assert held(firewall) == {str(net(text)) for _, text in ledger.bans}
     dispatch.stop()
+
+
+@pytest.mark.netns
+def test_in_the_kernel_what_is_heard_is_put_back_without_waiting_for_the_next_look(ledger: Ledger, nft: Nft) -> None:
+    firewall = NftablesFirewall()
+    dispatch = Dispatch(SSHD, ledger, load=lambda name: firewall, roster_names=())
+    now = time.time()
+    for number in range(100):
+        ledger.ban(f"192.0.2.{number}", left=now - NOW + 600)
+    dispatch.start(now)
+    assert list(dispatch.listeners()) == ["nftables"]
+    assert dispatch.hear(now) == []
+    dispatch.tick(now + 6)
+    nft("delete", "element", "inet", "banish", "sshd-ip4", "{ 192.0.2.1, 192.0.2.2 }")
+    [notice] = dispatch.hear(now + 6.1)
+    assert notice.text.startswith("nftables: nft (process ")
+    assert notice.text.endswith("has removed or changed 2 bans; putting them back")
+    assert len(firewall.holds(now)) == 100
+    nft("flush", "ruleset")
+    lost, restored = dispatch.tick(now + 6.2)
+    assert "have been changed by nft (process " in lost.text
+    assert restored.text == "nftables: bans put in force: 100"
+    nft("flush", "ruleset")
+    [put_off] = dispatch.hear(now + 6.3)
+    assert "rebuilding in 1 s" in put_off.text
+    assert dispatch.hear(now + 6.4) == []
+    assert dispatch.tick(now + 8)[-1].text == "nftables: all bans are in force again"
+    assert len(firewall.holds(now)) == 100
+    dispatch.stop()
+
+
+def test_when_most_bans_end_at_once_what_is_left_is_put_in_place_of_everything(
+    dispatch: Dispatch, ledger: Ledger, moody: Moody
+) -> None:
+    networks = hosts("198.18.0.0", 3000)
+    dispatch.apply([ledger.ban(str(network), network=network) for network in networks], NOW)
+    moody.applied.clear()
+    assert dispatch.apply([ledger.unban(str(network)) for network in networks[:1200]], NOW) == []
+    assert moody.applied == [1200]
+    moody.applied.clear()
+    assert {
+        notice.level for notice in dispatch.apply([ledger.unban(str(one)) for one in networks[1200:2990]], NOW)
+    } == {"INFO"}
+    assert moody.applied == []
+    assert held(moody) == {str(network) for network in networks[2990:]}

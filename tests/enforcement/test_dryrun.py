@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from banish.addresses import Network
 from banish.enforcement.dryrun import DryRun
 from banish.enforcement.nftables import NftablesFirewall
 from banish.enforcement.scopes import Record, Scope
 from tests.conftest import Nft
 from tests.enforcement.listing import plain
+from tests.networks import net
 
 NOW = 1_700_000_000.0
 
@@ -35,7 +36,7 @@ Operations = Sequence[tuple[str, Sequence[Record]]]
 
 
 def ban(network: str, left: float = 600, jail: str = "sshd") -> Record:
-    return Record("ban", jail, ip_network(network), NOW + left)
+    return Record("ban", jail, net(network), NOW + left)
 
 
 def test_a_ban_reads_like_a_sentence() -> None:
@@ -62,19 +63,19 @@ def test_a_ban_reads_like_a_sentence() -> None:
         "add rule inet banish pre tcp dport { 22, 2200-2299 } ip6 saddr & ffff:ffff:ffff:ffff:: @sshd-ip6-64 counter drop",
         "add element inet banish sshd-ip6-64 { 2001:db8:: timeout 1m30s500ms }",
     ]
-    dry.apply([Record("unban", "sshd", ip_network("192.0.2.7"), 0.0)], NOW)
+    dry.apply([Record("unban", "sshd", net("192.0.2.7"), 0.0)], NOW)
     assert told.pop().splitlines() == [
         "add element inet banish sshd-ip4 { 192.0.2.7 }",
         "delete element inet banish sshd-ip4 { 192.0.2.7 }",
     ]
-    dry.apply([Record("unban", "sshd", ip_network("192.0.2.7"), 0.0)], NOW)
+    dry.apply([Record("unban", "sshd", net("192.0.2.7"), 0.0)], NOW)
     assert told == []
 
 
 def test_what_stands_can_be_told_at_any_time_without_what_is_over() -> None:
     dry = DryRun()
     dry.replace([Scope("sshd", (), ())], [ban("192.0.2.1", 5), ban("192.0.2.2", 100)], NOW)
-    dry.apply([ban("192.0.2.3", math.inf), Record("unban", "sshd", ip_network("192.0.2.2"), NOW)], NOW)
+    dry.apply([ban("192.0.2.3", math.inf), Record("unban", "sshd", net("192.0.2.2"), NOW)], NOW)
     dry.apply([ban("192.0.2.4")], NOW)
     last = "add element inet banish sshd-ip4 { 192.0.2.3, 192.0.2.4 timeout 590s }"
     assert dry.script(NOW + 10).splitlines()[-1] == last
@@ -120,9 +121,9 @@ def test_every_kind_of_scope_and_ban_comes_to_the_same_table(nft: Nft) -> None:
 
 
 hosts = st.sampled_from(["192.0.2.1", "192.0.2.2", "192.0.2.0/24", "192.0.2.0/28", "2001:db8::1", "2001:db8::/48"]).map(
-    ip_network
+    net
 )
-networks: st.SearchStrategy[IPv4Network | IPv6Network] = hosts
+networks: st.SearchStrategy[Network] = hosts
 records = st.builds(
     Record,
     st.sampled_from(["ban", "ban", "unban"]),

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 import re
-from ipaddress import ip_network
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 
 from banish.enforcement.layout import FOR_EVER, LIFTED, AddressSet, Layout, Rule, printable, rules_for
 from banish.enforcement.scopes import Record, Scope
+from tests.networks import net
 
 HOSTS4 = AddressSet("sshd", 4, 32)
 HOSTS6 = AddressSet("sshd", 6, 128)
@@ -18,7 +18,7 @@ SSH = ((22, 22),)
 
 
 def ban(network: str, until: float) -> Record:
-    return Record("ban", "sshd", ip_network(network), until)
+    return Record("ban", "sshd", net(network), until)
 
 
 @pytest.mark.parametrize(
@@ -93,4 +93,4 @@ def test_a_mask_and_back() -> None:
     assert NET24.mask == bytes((255, 255, 255, 0))
     assert AddressSet("sshd", 6, 65).mask == b"\xff" * 8 + b"\x80" + bytes(7)
     assert AddressSet("sshd", 4, 0).mask == bytes(4)
-    assert NET24.network(bytes((192, 0, 2, 0))) == ip_network("192.0.2.0/24")
+    assert NET24.network(bytes((192, 0, 2, 0))) == net("192.0.2.0/24")

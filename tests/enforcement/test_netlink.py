@@ -48,7 +48,7 @@ def test_any_bytes_are_read_to_their_end_and_no_further(data: bytes) -> None:
 
 @given(st.lists(st.binary(min_size=3, max_size=3)), st.integers(3, 40))
 def test_pieces_are_whole_items_and_none_is_too_large(items: list[bytes], room: int) -> None:
-    pieces = list(chunks(items, room))
+    pieces = list(chunks(items, 3, room))
     assert b"".join(pieces) == b"".join(items)
     assert all(0 < len(piece) <= room and len(piece) % 3 == 0 for piece in pieces)
 

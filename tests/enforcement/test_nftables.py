@@ -9,7 +9,6 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from banish.enforcement.scopes import Record, Scope
 from banish.errors import FirewallError
 from tests.conftest import Nft
 from tests.enforcement.listing import elements
+from tests.networks import hosts, net
 
 pytestmark = pytest.mark.netns
 
@@ -37,11 +37,11 @@ def firewall() -> Iterator[NftablesFirewall]:
 
 
 def ban(network: str, left: float = 600, jail: str = "sshd") -> Record:
-    return Record("ban", jail, ip_network(network), NOW + left)
+    return Record("ban", jail, net(network), NOW + left)
 
 
 def unban(network: str) -> Record:
-    return Record("unban", "sshd", ip_network(network), 0.0)
+    return Record("unban", "sshd", net(network), 0.0)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -107,8 +107,7 @@ def test_ends_move_to_either_side_and_to_for_ever_and_back(firewall: NftablesFir
 
 
 def test_ten_thousand_bans_are_one_transaction(firewall: NftablesFirewall, nft: Nft) -> None:
-    first = int(IPv4Address("198.18.0.0"))
-    records = [Record("ban", "sshd", IPv4Network(first + number), NOW + 600) for number in range(10_000)]
+    records = [Record("ban", "sshd", network, NOW + 600) for network in hosts("198.18.0.0", 10_000)]
     firewall.replace([SSHD], records[:5000], NOW)
     link = Netlink()
     before = link.get(rules.NFT_MSG_GETGEN, rules.NFTA_GEN_ID, "generation")  # the kernel counts transactions
@@ -123,9 +122,8 @@ def test_ten_thousand_bans_are_one_transaction(firewall: NftablesFirewall, nft: 
 
 
 def test_one_hundred_thousand_bans_of_both_families_at_start(firewall: NftablesFirewall, nft: Nft) -> None:
-    first4, first6 = int(IPv4Address("198.18.0.0")), int(IPv6Address("2001:db8::"))
-    records = [Record("ban", "sshd", IPv4Network(first4 + number), math.inf) for number in range(50_000)]
-    records += [Record("ban", "sshd", IPv6Network(first6 + number), NOW + 3600) for number in range(50_000)]
+    records = [Record("ban", "sshd", network, math.inf) for network in hosts("198.18.0.0", 50_000)]
+    records += [Record("ban", "sshd", network, NOW + 3600) for network in hosts("2001:db8::", 50_000)]
     firewall.replace([SSHD], records, NOW)
     wait_until(lambda: len(elements(nft("-j", "list", "set", "inet", "banish", "sshd-ip4"), "sshd-ip4")) == 50_000)
     wait_until(lambda: len(elements(nft("-j", "list", "set", "inet", "banish", "sshd-ip6"), "sshd-ip6")) == 50_000)
@@ -133,8 +131,7 @@ def test_one_hundred_thousand_bans_of_both_families_at_start(firewall: NftablesF
 
 def test_what_the_kernel_does_not_take_at_once_goes_in_parts(nft: Nft) -> None:
     narrow = NftablesFirewall(largest=100_000)
-    first = int(IPv4Address("198.18.0.0"))
-    records = [Record("ban", "sshd", IPv4Network(first + number), NOW + 600) for number in range(20_000)]
+    records = [Record("ban", "sshd", network, NOW + 600) for network in hosts("198.18.0.0", 20_000)]
     narrow.replace([SSHD], records, NOW)
     wait_until(lambda: len(elements(nft("-j", "list", "table", "inet", "banish"), "sshd-ip4")) == 20_000)
     narrow.apply(
@@ -231,7 +228,7 @@ def test_a_table_left_by_an_earlier_run_makes_way(firewall: NftablesFirewall) ->
     earlier.replace([Scope("old", (), ())], [ban("192.0.2.1", math.inf, "old")], NOW)
     earlier.close()
     firewall.replace([SSHD], [ban("192.0.2.2")], NOW)
-    assert set(firewall.holds(NOW)) == {("sshd", ip_network("192.0.2.2"))}
+    assert set(firewall.holds(NOW)) == {("sshd", net("192.0.2.2"))}
 
 
 def test_the_table_of_another_process_is_left_alone_for_as_long_as_it_runs(nft: Nft) -> None:

@@ -8,12 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from ipaddress import ip_network
 
 import pytest
 
 from banish.enforcement.nftables import NftablesFirewall
 from banish.enforcement.scopes import Record, Scope
+from tests.networks import net
 
 pytestmark = pytest.mark.netns
 
@@ -81,7 +81,7 @@ def firewall() -> Iterator[NftablesFirewall]:
 
 
 def ban(network: str, left: float = 600) -> Record:
-    return Record("ban", "sshd", ip_network(network), NOW + left)
+    return Record("ban", "sshd", net(network), NOW + left)
 
 
 def connect(elsewhere: list[str], source: str, target: str, port: int) -> str:
@@ -101,7 +101,7 @@ def test_a_ban_closes_the_port_to_the_attacker_and_to_nobody_else(
     assert connect(elsewhere, ATTACKER6, SERVER6, SSHD) == "dropped"
     assert connect(elsewhere, ATTACKER6, SERVER6, WEB) == "open"
     assert connect(elsewhere, NEIGHBOUR6, SERVER6, SSHD) == "open"
-    firewall.apply([Record("unban", "sshd", ip_network(ATTACKER), NOW)], NOW)
+    firewall.apply([Record("unban", "sshd", net(ATTACKER), NOW)], NOW)
     assert connect(elsewhere, ATTACKER, SERVER, SSHD) == "open"
 
 
@@ -154,7 +154,7 @@ def test_no_packet_slips_through_while_the_table_is_replaced_and_bans_are_renewe
             receiving.setblocking(False)
             with pytest.raises(BlockingIOError):
                 receiving.recv(10)
-            firewall.apply([Record("unban", "sshd", ip_network(ATTACKER), NOW)], NOW)
+            firewall.apply([Record("unban", "sshd", net(ATTACKER), NOW)], NOW)
             receiving.settimeout(5)
             assert receiving.recv(10) == b"x"
         finally:

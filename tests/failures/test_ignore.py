@@ -85,3 +85,33 @@ networks = st.builds(
 def test_the_set_agrees_with_asking_every_network(ours: list[Network], asked_for: Network) -> None:
     plain = any(addresses.within(asked_for, one) or addresses.within(one, asked_for) for one in ours)
     assert NetworkSet(ours).touches(asked_for) == plain
+
+
+def test_what_was_said_of_an_id_holds_until_a_rule_changes() -> None:
+    asked = IgnoreRules(IgnoreSettings(("host.example.org",)))
+    one = addresses.parse("192.0.2.7")
+    assert one is not None
+    said = []
+    for own, named in (((), ()), ((one,), ()), ((), (one,)), ((), (one,)), ((), ())):
+        asked.learn_own(own)
+        asked.learn("host.example.org", named)
+        said += [asked.rule("192.0.2.7", one), asked.rule("192.0.2.7", one)]
+    assert said == [None, None, "ignoreself rule", "ignoreself rule", "dns", "dns", "dns", "dns", None, None]
+
+
+def test_an_id_that_is_no_address_here_may_be_one_there() -> None:
+    asked = IgnoreRules(IgnoreSettings(("192.0.2.0/24",)))
+    assert [asked.rule("192.0.2.7", network) for network in (None, addresses.parse("192.0.2.7"), None)] == [
+        None,
+        "ip",
+        None,
+    ]
+
+
+def test_what_is_remembered_of_ids_is_bounded() -> None:
+    asked = IgnoreRules(IgnoreSettings())
+    for number in range(5000):
+        assert asked.rule(f"id {number}", None) is None
+        asked.rule(f"{number}" * 100, None)
+    assert len(asked._said) <= 2048
+    assert max(map(len, asked._said)) <= 64

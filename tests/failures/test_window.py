@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from banish import addresses
-from banish.failures.window import LONGEST_LINE, Window, WindowSettings
+from banish.evidence import LONGEST_LINE
+from banish.failures.crowd import Crowd
+from banish.failures.window import Window, WindowSettings
 from banish.model import Match
 
 
@@ -56,7 +58,7 @@ def test_an_older_line_counts_without_moving_the_window() -> None:
 
 
 def test_the_last_lines_are_kept_and_the_fields_of_the_first_failure() -> None:
-    window = Window("sshd", WindowSettings(maxretry=9, maxmatches=2))
+    window = Window("sshd", WindowSettings(maxretry=3, maxmatches=2))
     failure = [window.count(match(at)) for at in (1, 2, 3)][-1]
     assert failure.matches == ("line at 2", "line at 3")
     assert failure.fields == {"user": "at1"}
@@ -64,13 +66,13 @@ def test_the_last_lines_are_kept_and_the_fields_of_the_first_failure() -> None:
 
 
 def test_a_line_is_kept_up_to_a_length_that_the_attacker_does_not_choose() -> None:
-    window = Window("sshd", WindowSettings())
+    window = Window("sshd", WindowSettings(maxretry=1))
     [kept] = window.count(match(1, line="x" * 1_000_000)).matches
     assert len(kept) == LONGEST_LINE + 1
 
 
 def test_no_lines_are_kept_when_maxmatches_is_zero() -> None:
-    window = Window("sshd", WindowSettings(maxmatches=0))
+    window = Window("sshd", WindowSettings(maxretry=1, maxmatches=0))
     assert window.count(match(1)).matches == ()
 
 
@@ -94,11 +96,13 @@ def test_a_clock_set_back_does_not_stop_the_cleaning() -> None:
 
 
 def test_a_full_table_keeps_who_is_about_to_be_banned() -> None:
-    window = Window("sshd", WindowSettings(maxretry=3, findtime=1e6), limit=100)
+    crowd = Crowd(evidence=0, ids=100)
+    window = Window("sshd", WindowSettings(maxretry=3, findtime=1e6), crowd)
     window.count(match(0, "203.0.113.1"))
     window.count(match(1, "203.0.113.1"))
     for i in range(5000):
         window.count(match(2 + i, f"2001:db8::{i:x}"))
+        crowd.settle()
         assert len(window) <= 100
     assert window.count(match(5003, "203.0.113.1")).retries == 3
 

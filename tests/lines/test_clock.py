@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from banish.lines.clock import Clock
 from banish.model import Line
@@ -139,3 +141,27 @@ def test_a_clock_with_bounds_leaves_the_rest_to_another(clock: Clock) -> None:
     clock.since, clock.until = NOW - 10, NOW
     times = [clock.judge(line(NOW + offset), NOW + 5, live=True).at for offset in (-10.5, -10, -0.5, 0, 1)]
     assert times == [None, NOW - 10, NOW - 0.5, None, None]
+
+
+def test_bounds_count_for_a_line_like_the_one_before(clock: Clock) -> None:
+    assert clock.judge(line(NOW), NOW, live=True).at == NOW
+    clock.until = NOW
+    assert clock.judge(line(NOW), NOW, live=True).at is None
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from((0, 5, 70, 4000, -10, -90, None)), st.sampled_from((0, 0, 1, 50)), st.booleans()),
+        max_size=40,
+    )
+)
+def test_a_line_like_the_one_before_is_judged_as_if_by_itself(story: list[tuple[int | None, int, bool]]) -> None:
+    clock, forgetful = Clock("sshd", 600), Clock("sshd", 600)
+    now = NOW
+    for age, later, live in story:
+        now += later
+        one = line(None if age is None else now - age)
+        for _ in range(2):
+            forgetful._same = None
+            assert clock.judge(one, now, live=live) == forgetful.judge(one, now, live=live)
+            assert clock._last_at == forgetful._last_at

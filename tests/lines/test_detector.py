@@ -301,9 +301,9 @@ def test_remembering_what_texts_mean_changes_nothing(lines: list[tuple[str, int]
     forgetful = DateDetector((), UTC)
     for date, shift in lines:
         text = f"{prefix}{date} x"
-        forgetful._memories.clear()
-        forgetful._memory.texts.clear()
-        forgetful._memory.minutes.clear()
+        for memory in forgetful._memories.values():
+            memory.texts.clear()
+            memory.minutes.clear()
         assert remembering.find(text, NOW + shift) == forgetful.find(text, NOW + shift)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from banish.evidence import LONGEST_LINE
 from banish.matching.filter import Filter, FilterSettings
 from banish.matching.sessions import Sessions
 from banish.model import Line, Match
@@ -216,10 +217,31 @@ def test_what_a_session_keeps_is_bounded() -> None:
     for number in range(1000):
         sessions.join("s", {"nofail": "x", "user": f"u{number}"}, (f"line {number}",), now=11.0)
     joined = sessions.join("s", {"ip4": "192.0.2.7"}, ("last",), now=11.0)
-    assert joined.outcome == "failure"
-    assert len(joined.fields["users"]) == 100
-    assert len(joined.lines) == 100
-    assert joined.lines[-1] == "last"
+    assert not isinstance(joined, str)
+    fields, lines = joined
+    assert len(fields["users"]) == 100
+    assert len(lines) == 100
+    assert lines[-1] == "last"
+
+
+def test_what_an_attacker_makes_long_is_cut() -> None:
+    sessions = Sessions()
+    for number in range(10):
+        sessions.join("s", {"nofail": "x", "user": f"{number}" * 10_000}, ("x" * 10_000,), now=1.0)
+    joined = sessions.join("s", {"ip4": "192.0.2.7", "user": "last"}, ("y" * 10_000,), now=1.0)
+    assert not isinstance(joined, str)
+    fields, lines = joined
+    assert fields["users"] == {"0" * 10_000, "1" * 10_000, "last"}
+    assert [len(line) for line in lines] == [LONGEST_LINE + 1] * 10 + [10_000]
+
+
+def test_a_mark_is_no_field_even_when_it_is_empty() -> None:
+    sessions = Sessions()
+    for marks in ({"nofail": "x"}, {"mlfgained": "x"}, {"mlfforget": "", "nofail": ""}):
+        sessions.join("s", {"mlfid": "s", "user": "root", **marks}, ("line",), now=1.0)
+    joined = sessions.join("s", {"mlfid": "s", "ip4": "192.0.2.7", "mlfgained": ""}, ("line",), now=1.0)
+    assert not isinstance(joined, str)
+    assert joined[0] == {"mlfid": "s", "ip4": "192.0.2.7", "user": "root", "users": {"root"}}
 
 
 def test_fields_of_a_failure_are_the_sessions_and_do_not_change_later() -> None:

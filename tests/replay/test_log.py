@@ -117,7 +117,7 @@ def test_a_line_without_end_costs_bounded_memory() -> None:
     endless = b"a" * (LONGEST + 200_000)
     batches = list(module._whole_lines(_Slow(b"one\n" + endless + b"\ntwo\n" + endless, 1 << 16)))
 
-    assert b"".join(batches).split(b"\n") == [b"one", b"a" * LONGEST, b"two", b"a" * LONGEST, b""]
+    assert b"".join(batches).split(b"\n") == [b"one", b"", b"two", b"", b""]
 
 
 class _Slow(io.BytesIO):

@@ -173,7 +173,7 @@ def test_a_missing_directory_may_appear(tmp_path: Path) -> None:
         append(log, b"line\n")
         await reader.reads(log, b"line\n")
         (row,) = reader.source.status()
-        assert row == (str(log), 5, 0, True, None)
+        assert row == (str(log), 5, 0, True, None, 0)
 
     reading(story, paths=paths(log), poll_interval=0.05)
 
@@ -422,8 +422,8 @@ def test_what_cannot_be_read_is_known_without_a_look(tmp_path: Path) -> None:
     log, missing, pattern = tmp_path / "a.log", tmp_path / "missing.log", tmp_path / "*.none"
     log.touch()
     source = FileSource(paths(log, missing, pattern))
-    assert source.problems() == {row.path: row.problem for row in source.status() if row.problem}
-    assert set(source.problems()) == {str(missing), str(pattern)}
+    assert source.problems() == [(row.path, row.problem) for row in source.status() if row.problem]
+    assert {path for path, _ in source.problems()} == {str(missing), str(pattern)}
     source.close()
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from banish.errors import StoreError
 from banish.model import Cursor, Decision, Position
 from banish.store import database, file
 from banish.store.database import Store
+from tests.networks import net
 
 HERE = Position(device=1, inode=2, offset=300, head=b"Nov 22", anchor=b"port 22 ssh2\n")
 
@@ -34,7 +36,14 @@ def standing(store: Store, now: float) -> list[str]:
 
 
 def counts(store: Store) -> dict[tuple[str, str], int]:
-    return {key: past.bans for key, past in store.past().items()}
+    """How often each id was banned, whether its ban stands or is over."""
+    for_ever = {(ban.jail, ban.id): ban.ban_count for ban in store.standing(math.inf)}
+    return for_ever | {key: past.bans for key, past in store.past(math.inf)}
+
+
+def restored(decision: Decision) -> Decision:
+    """*decision* as a later run reads it."""
+    return decision.bare()._replace(origin="restored")
 
 
 @pytest.fixture
@@ -61,7 +70,7 @@ def test_bans_and_positions_survive_a_restart(path: Path) -> None:
     store.save([ban(), ban("2001:db8::1", until=math.inf)], positions={"/var/log/auth.log": HERE}, now=100)
     store.close()
     store = Store.open(path, now=0.0)
-    assert list(store.standing(200)) == [ban(), ban("2001:db8::1", until=math.inf)]
+    assert list(store.standing(200)) == [restored(ban()), restored(ban("2001:db8::1", until=math.inf))]
     assert store.positions() == {"/var/log/auth.log": HERE}
     assert store.problem is None
     store.close()
@@ -96,13 +105,13 @@ def test_an_unban_of_an_ended_ban_does_not_lengthen_it(store: Store) -> None:
 def test_a_ban_saved_again_is_prolonged(store: Store) -> None:
     store.save([ban(until=200)], now=100)
     store.save([ban(until=5000)], now=110)
-    assert list(store.standing(300)) == [ban(until=5000)]
+    assert list(store.standing(300)) == [restored(ban(until=5000))]
 
 
 def test_a_clock_that_was_set_back_does_not_lose_the_newer_ban(store: Store) -> None:
     store.save([ban(at=9_000_000.0, until=9_000_600.0)], now=9_000_000)
     store.save([ban(at=100.0, until=math.inf)], now=100)
-    assert list(store.standing(9_999_999)) == [ban(at=100.0, until=math.inf)]
+    assert list(store.standing(9_999_999)) == [restored(ban(at=100.0, until=math.inf))]
 
 
 def test_a_pardon_forgets_the_ban_and_its_count(store: Store) -> None:
@@ -113,11 +122,12 @@ def test_a_pardon_forgets_the_ban_and_its_count(store: Store) -> None:
     assert counts(store) == {("sshd", "192.0.2.7"): 1, ("sshd", "192.0.2.8"): 1}
 
 
-def test_the_past_tells_when_bans_began_and_end_the_oldest_first(store: Store) -> None:
-    store.save([ban("192.0.2.9", at=300, until=math.inf, count=2), ban("192.0.2.8", at=200, until=800)], now=300)
-    assert list(store.past().items()) == [
+def test_the_past_tells_of_bans_that_are_over_the_oldest_end_first(store: Store) -> None:
+    store.save([ban("192.0.2.9", at=100, until=900, count=2), ban("192.0.2.8", at=200, until=800)], now=300)
+    store.save([ban("192.0.2.6", until=1001), ban("192.0.2.7", until=math.inf)], now=300)
+    assert list(store.past(1000)) == [
         (("sshd", "192.0.2.8"), Past(1, 200, 800)),
-        (("sshd", "192.0.2.9"), Past(2, 300, math.inf)),
+        (("sshd", "192.0.2.9"), Past(2, 100, 900)),
     ]
 
 
@@ -131,15 +141,115 @@ def test_the_last_ban_of_an_id_is_known_after_its_end_and_before_it_is_written(s
     assert store.latest("sshd", "192.0.2.8") is None
 
 
+def test_evidence_is_there_for_who_asks_until_the_ban_is_forgotten(store: Store) -> None:
+    told = ban(until=200)._replace(matches=("line 1", "line 2"), fields={"user": "root"})
+    store.save([told, ban("192.0.2.8")], now=100)
+    assert evidence(store, "192.0.2.7") == (("line 1", "line 2"), {"user": "root"})
+    assert evidence(store, "192.0.2.8") == evidence(store, "192.0.2.7", "postfix") == ((), {})
+    store.save(unbans=[("sshd", "192.0.2.7")], now=150)
+    assert evidence(store, "192.0.2.7")[0] == told.matches, "it tells of the last ban as well"
+    store.save([ban(at=160)], now=160)
+    assert evidence(store, "192.0.2.7") == ((), {}), "another ban, by hand: the old lines say nothing of it"
+    store.save([told], now=170)
+    store.save(pardons=[("sshd", "192.0.2.7")], now=180)
+    assert evidence(store, "192.0.2.7") == ((), {})
+    store.save([told], now=170)
+    assert store.purge(now=1000, age=100) == 2
+    assert evidence(store, "192.0.2.7") == ((), {})
+
+
+def test_evidence_that_is_not_written_yet_is_there_as_well(path: Path) -> None:
+    store = Store.open(path, now=0.0)
+    with full_disk(), pytest.raises(StoreError):
+        store.save([ban()._replace(matches=("line",))], now=100)
+    assert evidence(store, "192.0.2.7")[0] == ("line",)
+    store.close()
+
+
+def evidence(store: Store, id_: str, jail: str = "sshd") -> tuple[tuple[str, ...], dict[str, object]]:
+    latest = store.latest(jail, id_)
+    return (latest.matches, dict(latest.fields)) if latest is not None else ((), {})
+
+
+def test_the_latest_ban_is_there_as_it_was_saved(store: Store) -> None:
+    told = ban(until=200)._replace(matches=("line 1",), fields={"user": "root"}, basis="increased", set_at=150.0)
+    store.save([told, ban("192.0.2.8")._replace(origin="admin")], now=100)
+    assert store.latest("sshd", "192.0.2.7") == told
+    assert store.latest("sshd", "192.0.2.8") == ban("192.0.2.8")._replace(origin="admin")
+    assert store.latest("postfix", "192.0.2.7") is None
+
+
+def test_the_bans_of_whole_jails_are_pardoned_at_once_and_what_had_ended_stays(store: Store) -> None:
+    told = [ban(f"192.0.2.{n}")._replace(matches=("line",)) for n in range(5)]
+    store.save([*told, ban("203.0.113.1", until=150), ban("203.0.113.2", until=math.inf), ban(jail="web")], now=100)
+    store.save([ban("192.0.2.9")._replace(matches=("line",))], pardoned_jails=["sshd"], now=200)
+    assert standing(store, 200) == ["192.0.2.9", "192.0.2.7"]
+    assert counts(store) == {("sshd", "203.0.113.1"): 1, ("sshd", "192.0.2.9"): 1, ("web", "192.0.2.7"): 1}
+    assert [store.sweep(limit=4), store.sweep(limit=4), store.sweep(limit=4), store.sweep(limit=4)] == [4, 2, 0, 0]
+    assert store._connection.execute("SELECT id FROM evidence").fetchall() == [("192.0.2.9",)]
+
+
+def test_a_pardon_of_a_jail_that_cannot_be_written_yet_is_the_earlier_word(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store.open(path, now=0.0)
+    store.save([ban("192.0.2.1")], now=100)
+    with full_disk(), pytest.raises(StoreError):
+        store.save([ban("192.0.2.2")], now=110)
+    with full_disk():
+        store.save(pardoned_jails=["sshd"], now=110.1)
+        store.save([ban("192.0.2.3")], now=110.2)
+    store.save(now=200)
+    assert (standing(store, 210), store.pending) == (["192.0.2.3"], 0)
+    store.close()
+
+
+def version_1(path: Path, values: str) -> None:
+    """Make a database as version 1 did, with a ban of these *values*."""
+    path.parent.mkdir()
+    script = resources.files("banish.store").joinpath("schema.sql").read_text("utf-8")
+    with sqlite3.connect(path) as connection:
+        connection.executescript(f"{script} PRAGMA user_version = 1; INSERT INTO bans VALUES {values};")
+    connection.close()
+
+
+def test_a_database_of_version_1_is_read_and_goes_on_as_version_4(path: Path) -> None:
+    lines = """'["line 1"]', '{"user":"root"}'"""
+    version_1(
+        path,
+        f"""('sshd', '192.0.2.7', '192.0.2.7/32', 100, 700, 'jail', '5 failures', 2, 5, {lines}),
+            ('sshd', '2001:db8::/64', '2001:db8::/64', 100, NULL, 'admin', 'by hand', 1, 0, '[]', '{{}}'),
+            ('sshd', 'alice', NULL, 100, 700, 'jail', '', 1, 5, {lines}),
+            ('sshd', 'odd', '192.0.2/99', 100, 700, 'jail', '', 1, 5, {lines}),
+            ('sshd', '192.0.2.9', '192.0.2.9/32', 100, 150, 'jail', '', 3, 5, {lines})""",
+    )
+    for _ in range(2):
+        store = Store.open(path, now=0.0)
+        assert store.problem is None
+        assert {one.id: one for one in store.standing(200)} == {
+            "192.0.2.7": restored(ban(count=2)),
+            "2001:db8::/64": Decision(
+                "sshd", "2001:db8::/64", net("2001:db8::/64"), 100, math.inf, "restored", "by hand"
+            ),
+            "alice": Decision("sshd", "alice", None, 100, 700, "restored", "", failures=5),
+            "odd": Decision("sshd", "odd", None, 100, 700, "restored", "", failures=5),
+        }
+        assert list(store.past(200)) == [(("sshd", "192.0.2.9"), Past(3, 100, 150))]
+        assert evidence(store, "192.0.2.7") == (("line 1",), {"user": "root"})
+        assert store.cursors() == {}
+        store.close()
+
+
+def test_what_the_end_goes_by_is_kept(store: Store) -> None:
+    prolonged = ban(until=900)._replace(basis="bantime", set_at=300.0)
+    store.save([prolonged, ban("192.0.2.8")._replace(basis="increased")], now=300)
+    assert list(store.standing(400)) == [restored(prolonged), restored(ban("192.0.2.8")._replace(basis="increased"))]
+
+
 def test_the_same_address_stands_in_each_jail_by_itself(store: Store) -> None:
     store.save([ban(), ban(jail="postfix", until=800)], now=100)
     store.save(unbans=[("sshd", "192.0.2.7")], now=120)
     assert [decision.jail for decision in store.standing(130)] == ["postfix"]
-
-
-def test_standing_bans_come_in_the_order_of_their_ends(store: Store) -> None:
-    store.save([ban("192.0.2.1", until=math.inf), ban("192.0.2.2", until=900), ban("192.0.2.3", until=300)], now=100)
-    assert standing(store, 200) == ["192.0.2.3", "192.0.2.2", "192.0.2.1"]
 
 
 def test_purge_deletes_what_ended_long_ago_in_small_steps(store: Store) -> None:
@@ -147,7 +257,7 @@ def test_purge_deletes_what_ended_long_ago_in_small_steps(store: Store) -> None:
     assert store.purge(now=1000, age=897, limit=3) == 3
     assert store.purge(now=1000, age=897, limit=3) == 1
     assert store.purge(now=1000, age=897, limit=3) == 0
-    assert set(store.past()) == {("sshd", "192.0.2.4"), ("sshd", "203.0.113.1")}
+    assert set(counts(store)) == {("sshd", "192.0.2.4"), ("sshd", "203.0.113.1")}
 
 
 def test_a_damaged_file_is_moved_aside_and_a_new_one_begun(path: Path) -> None:
@@ -218,21 +328,15 @@ def test_rows_that_somebody_edited_cost_nobody_else_their_ban(path: Path) -> Non
     store.close()
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE bans SET at = 'yesterday' WHERE id = '192.0.2.1'")
-        connection.execute(
-            "UPDATE bans SET matches = '[', fields = '7', origin = 'x', network = '?' WHERE id = '192.0.2.2'"
-        )
+        connection.execute("UPDATE bans SET basis = 'x', set_at = 'soon', network = '?' WHERE id = '192.0.2.2'")
+        connection.execute("INSERT INTO evidence VALUES ('sshd', '192.0.2.2', '[', '7')")
         connection.execute("UPDATE positions SET head = 7 WHERE source = '/a'")
     connection.close()
     store = Store.open(path, now=0.0)
     second, third = store.standing(200)
-    assert (second.id, second.network, second.origin, second.matches, second.fields) == (
-        "192.0.2.2",
-        None,
-        "jail",
-        (),
-        {},
-    )
-    assert third == ban("192.0.2.3")
+    assert (second.id, second.network, second.basis, second.set_at) == ("192.0.2.2", None, "said", None)
+    assert evidence(store, "192.0.2.2") == ((), {})
+    assert third == restored(ban("192.0.2.3"))
     assert store.positions() == {"/b": HERE}
     store.close()
 
@@ -263,7 +367,7 @@ def test_a_directory_that_cannot_be_made_is_told_and_waited_for(tmp_path: Path) 
     assert "can be neither read nor written" in str(store.problem)
     assert "do not survive a restart" in str(store.problem)
     assert "choose another with --state" in str(store.problem)
-    assert (standing(store, 0), store.positions(), store.past()) == ([], {}, {})
+    assert (standing(store, 0), store.positions(), counts(store)) == ([], {}, {})
     store.save([ban()], now=100)  # told already
     assert store.pending == 1
     (tmp_path / "state").unlink()
@@ -365,7 +469,7 @@ def test_an_unban_is_the_last_word_even_while_the_database_is_locked(
     other.execute("ROLLBACK")
     other.close()
     store.save(now=120)
-    assert list(store.standing(130)) == [ban("192.0.2.2", at=110, count=2)]
+    assert list(store.standing(130)) == [restored(ban("192.0.2.2", at=110, count=2))]
     store.close()
 
 
@@ -395,7 +499,13 @@ def test_a_save_of_more_than_is_kept_in_memory_drops_nothing(store: Store, monke
 def test_a_closed_database_says_so_instead_of_crashing(path: Path) -> None:
     store = Store.open(path, now=0.0)
     store.close()
-    for use in (lambda: store.standing(0), store.positions, store.past, lambda: store.save([ban()], now=0)):
+    for use in (
+        lambda: list(store.standing(0)),
+        store.positions,
+        lambda: list(store.past(0)),
+        lambda: store.latest("sshd", "192.0.2.7"),
+        lambda: store.save([ban()], now=0),
+    ):
         with pytest.raises(StoreError):
             use()
 
@@ -487,9 +597,10 @@ import sys
 from pathlib import Path
 from banish.model import Decision, Position
 from banish.store.database import Store
+from tests.networks import net
 
 store = Store.open(Path(sys.argv[1]), 0.0)
-done = len(store.past())
+done = len(list(store.standing(0.0)))
 while True:
     bans = [Decision("sshd", f"id-{n}", None, float(n), 1e12) for n in range(done, done + 7)]
     done += 7
@@ -513,7 +624,7 @@ def test_after_kill_9_bans_and_positions_agree(path: Path) -> None:
         assert store.problem is None
         saved = store.positions()["/var/log/auth.log"].offset
         assert saved >= told
-        assert len(store.past()) == len(list(store.standing(0.0))) == saved
+        assert len(counts(store)) == len(list(store.standing(0.0))) == saved
         store.close()
 
 

@@ -1,5 +1,4 @@
 import math
-from ipaddress import ip_network
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -8,6 +7,7 @@ from banish import addresses
 from banish.decisions.ledger import Past
 from banish.model import Decision, Position
 from banish.store.database import Store
+from tests.networks import net
 
 TEXT = st.text(st.characters(), max_size=12)
 """Every str there is, lone surrogates and NUL included: a log may hold any bytes."""
@@ -31,6 +31,10 @@ DECISIONS = st.builds(
     failures=st.integers(0, 2**63 - 1),
     matches=st.lists(TEXT, max_size=3).map(tuple),
     fields=st.dictionaries(TEXT, JSON, max_size=3),
+    increase=st.none(),  # told once, not kept
+    basis=st.sampled_from(["bantime", "increased", "said"]),
+    set_at=st.none() | TIMES,
+    forced=st.booleans(),
 )
 
 UNSIGNED = st.integers(0, 2**64 - 1)
@@ -52,16 +56,27 @@ POSITIONS = st.builds(
 def test_what_is_saved_is_what_is_read(bans: list[Decision], positions: dict[str, Position]) -> None:
     store = Store.open(":memory:", now=0.0)
     store.save(bans, positions=positions, now=0.0)
-    assert sorted(store.standing(-math.inf), key=repr) == sorted(bans, key=repr)
+    read = [ban.bare()._replace(origin="restored", set_at=None if ban.set_at == ban.at else ban.set_at) for ban in bans]
+    assert sorted(store.standing(-math.inf), key=repr) == sorted(read, key=repr)
     assert store.positions() == positions
-    assert store.past() == {(ban.jail, ban.id): Past(ban.ban_count, ban.at, ban.expires_at) for ban in bans}
+    assert dict(store.past(1e13)) == {
+        (ban.jail, ban.id): Past(ban.ban_count, ban.at, ban.expires_at) for ban in bans if ban.expires_at < math.inf
+    }
+    whole = [ban._replace(set_at=None if ban.set_at == ban.at else ban.set_at) for ban in bans]
+    assert [store.latest(ban.jail, ban.id) for ban in bans] == whole
     store.close()
 
 
 def test_sets_tuples_and_bytes_come_back_as_json_knows_them() -> None:
     store = Store.open(":memory:", now=0.0)
-    fields = {"users": {"root", "admin"}, "pair": ("a", 1), "raw": b"caf\xe9", "where": ip_network("192.0.2.0/24")}
+    fields = {"users": {"root", "admin"}, "pair": ("a", 1), "raw": b"caf\xe9", "where": net("192.0.2.0/24")}
     store.save([Decision("sshd", "192.0.2.7", None, 0.0, math.inf, fields=fields)], now=0.0)
-    (ban,) = store.standing(0.0)
-    assert ban.fields == {"users": ["admin", "root"], "pair": ["a", 1], "raw": "caf\udce9", "where": "192.0.2.0/24"}
+    ban = store.latest("sshd", "192.0.2.7")
+    assert ban is not None
+    assert ban.fields == {
+        "users": ["admin", "root"],
+        "pair": ["a", 1],
+        "raw": "caf\udce9",
+        "where": "192.0.2.0/24",
+    }
     store.close()

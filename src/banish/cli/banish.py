@@ -10,7 +10,6 @@ rest where it is used.
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
 import sys
@@ -27,9 +26,12 @@ if TYPE_CHECKING:
 _INTERRUPTED, _PIPE_CLOSED = 130, 141
 """128 + SIGINT and 128 + SIGPIPE, as a shell reports them."""
 
-_BATCH = 500
+_BATCH = 10_000
+"""Words in one request: as many as the daemon can carry out without keeping the logs waiting for long."""
+_ROOM = 900_000
+"""Bytes of them: it keeps a request below ``frames.REQUEST_LIMIT``, whatever standard input holds."""
 _LONGEST_WORD = 300
-"""Together they keep a request below ``frames.REQUEST_LIMIT``, whatever standard input holds; no address is that long."""
+"""Characters; no address is that long."""
 
 
 class Tool:
@@ -169,14 +171,16 @@ def _requests(command: commands.Command, arguments: dict[str, Any]) -> Iterator[
     if many is None:
         yield arguments
         return
-    words = _words(arguments[many])
-    part = list(itertools.islice(words, _BATCH))
-    while True:
-        following = list(itertools.islice(words, _BATCH))
-        yield {**arguments, many: part}
-        if not following:
-            return
-        part = following
+    part: list[str] = []
+    room = _ROOM
+    for word in _words(arguments[many]):
+        size = len(json.dumps(word)) + 2
+        if size > room or len(part) == _BATCH:
+            yield {**arguments, many: part}
+            part, room = [], _ROOM
+        part.append(word)
+        room -= size
+    yield {**arguments, many: part}
 
 
 def _words(given: Iterable[str]) -> Iterator[str]:

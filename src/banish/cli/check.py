@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import banish
-from banish.cli.proof import Prover
+from banish.cli.proof import Question, ask_all
 from banish.config.lint import Expression, Linted, expressions, lint
 from banish.control import commands, render
 from banish.control.render import visible
+from banish.daemon.guard import PATIENT
 from banish.errors import Problem
 
 _LONGEST_EXAMPLE = 300
@@ -64,33 +65,34 @@ def run(words: list[str]) -> int:
 
 
 def _weaknesses(linted: Linted) -> Iterator[Finding]:
-    with Prover() as prover:
-        for expression in expressions(linted.usable):
-            found = prover.ask(expression.settings, expression.index)
-            if found.forgery is not None:
-                forgery = found.forgery
-                yield Finding(
-                    "forgeable",
-                    _weakness(
-                        expression,
-                        f"forgeable: whoever can have {forgery.chosen!r} logged has {forgery.forged} banned",
-                        "anchor it with ^ and $; let no wildcard take what stands before the address",
-                    ),
-                    forgery.line,
-                    (f"the line:  {forgery.line}", f"is blamed on {forgery.forged} instead of {forgery.real}"),
-                )
-            if found.slow is not None:
-                slow = found.slow
-                yield Finding(
-                    "slow",
-                    _weakness(
-                        expression,
-                        f"slow: a line of {slow.characters} characters takes it more than {slow.seconds} s",
-                        "let no two repeats in a row, or one within another, take the same text",
-                    ),
-                    slow.line,
-                    (f"the line:  {slow.line}",),
-                )
+    found = list(expressions(linted.usable))
+    answers = ask_all([Question(each.option, each.index, each.settings, each.text) for each in found])
+    for expression, weaknesses in zip(found, answers, strict=True):
+        if weaknesses.forgery is not None:
+            forgery = weaknesses.forgery
+            yield Finding(
+                "forgeable",
+                _weakness(
+                    expression,
+                    f"forgeable: whoever can have {forgery.chosen!r} logged has {forgery.forged} banned",
+                    "anchor it with ^ and $; let no wildcard take what stands before the address",
+                ),
+                forgery.line,
+                (f"the line:  {forgery.line}", f"is blamed on {forgery.forged} instead of {forgery.real}"),
+            )
+        if weaknesses.slow is not None:
+            slow = weaknesses.slow
+            yield Finding(
+                "slow",
+                _weakness(
+                    expression,
+                    f"slow: a line of {slow.characters} characters takes it more than {slow.seconds} s "
+                    f"(banishd gives it up after {PATIENT:g} s, and does not judge the line)",
+                    "let no two repeats in a row, or one within another, take the same text",
+                ),
+                slow.line,
+                (f"the line:  {slow.line}",),
+            )
 
 
 def _weakness(expression: Expression, text: str, remedy: str) -> Problem:

@@ -14,6 +14,7 @@ from pathlib import Path
 import banish
 from banish.addresses import Network
 from banish.control import commands, render
+from banish.daemon.guard import Guard
 from banish.errors import ConfigError, ControlError, Problem
 from banish.lookups.names import Names
 from banish.replay import rules
@@ -112,21 +113,24 @@ def _match(options: argparse.Namespace) -> int:
         sys.stderr.write(f"{paint('banish:', 'yellow')} {render.visible(problem)}\n")
     names = _Names()
     try:
-        replay = Replay(chosen, log.written_at() if options.now is None else options.now, names)
-        return _print_json(log, replay) if options.json else _print_report(log, replay, options)
+        guard = Guard()
+        now = log.written_at() if options.now is None else options.now
+        replay = Replay(chosen, now, names, guard.trial())
+        return _print_json(log, replay, guard) if options.json else _print_report(log, replay, guard, options)
     finally:
         names.close()
 
 
-def _print_json(log: Log, replay: Replay) -> int:
+def _print_json(log: Log, replay: Replay, guard: Guard) -> int:
     for batch in log.batches():
-        for judged in replay.judge(batch):
-            sys.stdout.write(json.dumps(document(judged)) + "\n")
+        with guard.watching():
+            for judged in replay.judge(batch):
+                sys.stdout.write(json.dumps(document(judged)) + "\n")
         sys.stdout.flush()
     return commands.OK
 
 
-def _print_report(log: Log, replay: Replay, options: argparse.Namespace) -> int:
+def _print_report(log: Log, replay: Replay, guard: Guard, options: argparse.Namespace) -> int:
     with Report(
         replay.rules,
         log,
@@ -136,8 +140,9 @@ def _print_report(log: Log, replay: Replay, options: argparse.Namespace) -> int:
         all_matched=options.print_all_matched,
     ) as report:
         for batch in log.batches():
-            for judged in replay.judge(batch):
-                report.add(judged)
+            with guard.watching():
+                for judged in replay.judge(batch):
+                    report.add(judged)
         sys.stdout.writelines(report.render())
     return commands.OK
 

@@ -10,18 +10,22 @@ import contextlib
 import dataclasses
 import json
 import os
+import queue
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import banish
-from banish.errors import RegexError
-from banish.matching.analysis import Forgery, Pump, forgery, pumps
+from banish.errors import ConfigError, RegexError
+from banish.lines.datepattern import compile_patterns
+from banish.matching.analysis import Forgery, Pump, forgery, pumps, pumps_alone
 from banish.matching.filter import Filter, FilterSettings
 
 LIMIT = 0.25
@@ -31,6 +35,12 @@ _SEARCH = 5.0
 """Processor seconds for the search of a forgery."""
 _MEASURING = 5.0
 """Processor seconds for measuring all that could make one expression slow."""
+_HOPELESS = LIMIT / 1024
+"""What takes less time for a quarter of `LONGEST` stays below `LIMIT` for all of it, unless the time grows with the fifth power."""
+_CLOSER = 4
+"""How many of the slowest are tried at full length."""
+_DATES = 3
+"""``{DATE}`` makes many expressions of one pattern, which differ only in the date."""
 _PATIENCE = 60.0
 """Seconds until the process is given up; its own limits are far below."""
 
@@ -48,6 +58,40 @@ class Weaknesses(NamedTuple):
     slow: Slow | None = None
 
 
+class Question(NamedTuple):
+    option: str
+    """``failregex``, ``prefregex``, ``ignoreregex`` or ``datepattern``."""
+    number: int
+    """In the list of its option, from 0."""
+    settings: FilterSettings
+    text: str = ""
+    """Of a date pattern, which belongs to no filter."""
+
+
+def ask_all(questions: Sequence[Question]) -> Iterator[Weaknesses]:
+    """Yield an answer to each of *questions*, in their order; as many are worked on at once as there are processors (up to 4)."""
+    workers = min(os.cpu_count() or 1, 4, len(questions))
+    if not workers:
+        return
+    with contextlib.ExitStack() as stack:
+        idle: queue.SimpleQueue[Prover] = queue.SimpleQueue()
+        for _ in range(workers):
+            idle.put(stack.enter_context(Prover()))
+        pool = stack.enter_context(ThreadPoolExecutor(workers))
+
+        def ask(question: Question) -> Weaknesses:
+            prover = idle.get()
+            try:
+                return prover.ask(question)
+            finally:
+                idle.put(prover)
+
+        try:
+            yield from pool.map(ask, questions)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
 class Prover:
     """Asks the other process, which is started when there is something to ask. A context manager."""
 
@@ -60,15 +104,17 @@ class Prover:
     def __exit__(self, *_: object) -> None:
         self._end()
 
-    def ask(self, settings: FilterSettings, index: int | None) -> Weaknesses:
-        """Return what was proven about failregex number *index*, or the prefregex (None); nothing when no answer comes in time."""
+    def ask(self, question: Question) -> Weaknesses:
+        """Return what was proven about an expression; nothing when no answer comes in time."""
         process = self._process or self._begin()
         if process.stdin is None or process.stdout is None:
             return Weaknesses()
         watch = threading.Timer(_PATIENCE, process.kill)
         watch.start()
         try:
-            process.stdin.write(json.dumps({"settings": dataclasses.asdict(settings), "index": index}) + "\n")
+            process.stdin.write(
+                json.dumps({**question._asdict(), "settings": dataclasses.asdict(question.settings)}) + "\n"
+            )
             process.stdin.flush()
             answer = process.stdout.readline()
         except OSError:
@@ -110,50 +156,67 @@ class _TimeOver(Exception):  # noqa: N818 -- what happened, not what it is
     pass
 
 
-def prove(settings: FilterSettings, index: int | None) -> Weaknesses:
+def prove(question: Question) -> Weaknesses:
     """Return what can be proven; bounded in time, but only within a process that has `_time_over` for SIGVTALRM."""
+    option, index, settings, text = question
     try:
         judge = Filter(settings)
-    except RegexError:
+        dates = [each.regex for each in compile_patterns((text,)) if not each.known] if option == "datepattern" else []
+    except (RegexError, ConfigError):
         return Weaknesses()
-    slow = None
+    slow = forged = None
     with contextlib.suppress(_TimeOver):
-        slow = _slow(judge, index)
-    forged = None
-    if index is not None:
+        if option == "datepattern":
+            slow = next(filter(None, (_slow(date, pumps_alone(date)) for date in dates[:_DATES])), None)
+        elif option == "ignoreregex":
+            slow = _slow(judge.ignoreregex[index], pumps_alone(judge.ignoreregex[index]))
+        elif option == "prefregex" and judge.prefregex is not None:
+            slow = _slow(judge.prefregex, pumps(judge, None))
+        elif option == "failregex":
+            slow = _slow(judge.failregex[index], pumps(judge, index))
+    if option == "failregex":
         # An expression that may run for ever would only use up the time.
         with contextlib.suppress(_TimeOver), _limit(_SEARCH if slow is None else _SEARCH / 10):
             forged = forgery(judge, index)
     return Weaknesses(forged, slow)
 
 
-def _slow(judge: Filter, index: int | None) -> Slow | None:
+def _slow(pattern: re.Pattern[str], found: Iterator[Pump]) -> Slow | None:
+    """Try what *found* proposes at a quarter of the length, and what takes longest there at full length."""
     proposals: list[Pump] = []
     with contextlib.suppress(_TimeOver), _limit(_MEASURING):
-        proposals.extend(pumps(judge, index))  # what was found before the time was over stays
-    pattern = judge.prefregex if index is None else judge.failregex[index]
-    spent = time.process_time()
+        proposals.extend(found)  # what was found before the time was over stays
+    began = time.process_time()
+    measured: list[tuple[float, Pump]] = []
     for pump in proposals:
-        if pattern is None or time.process_time() - spent > _MEASURING:
-            return None
-        most = max((LONGEST - len(pump.line(0))) // len(pump.turn), 1)
-        if not _takes_too_long(pattern, pump.text(most)):
-            continue
-        turns = 1
-        while turns < most and not _takes_too_long(pattern, pump.text(turns)):
-            turns = min(turns * 3 // 2 + 1, most)
-        line = pump.line(turns)
-        return Slow(line, len(line), LIMIT)
+        seconds = _seconds(pattern, pump.text(_turns(pump, LONGEST // 4)))
+        if seconds > _HOPELESS:
+            measured.append((seconds, pump))
+        if seconds >= LIMIT or time.process_time() - began > _MEASURING:
+            break
+    for _, pump in sorted(measured, key=lambda each: -each[0])[:_CLOSER]:
+        most, turns = _turns(pump, LONGEST), 1
+        if _seconds(pattern, pump.text(most)) >= LIMIT:
+            while turns < most and _seconds(pattern, pump.text(turns)) < LIMIT:
+                turns = min(turns * 3 // 2 + 1, most)
+            line = pump.line(turns)
+            return Slow(line, len(line), LIMIT)
     return None
 
 
-def _takes_too_long(pattern: Any, text: str) -> bool:
+def _turns(pump: Pump, characters: int) -> int:
+    return max((characters - len(pump.line(0))) // len(pump.turn), 1)
+
+
+def _seconds(pattern: re.Pattern[str], text: str) -> float:
+    """Return the processor time of a search, `LIMIT` when it took as long or longer."""
+    began = time.process_time()
     try:
         with _limit(LIMIT):
             pattern.search(text + "\n")
     except _TimeOver:
-        return True
-    return False
+        return LIMIT
+    return min(time.process_time() - began, LIMIT)
 
 
 @contextlib.contextmanager
@@ -178,7 +241,7 @@ def main(questions: IO[str], answers: IO[str]) -> None:
         given: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in question["settings"].items()
         }
-        found = prove(FilterSettings(**given), question["index"])
+        found = prove(Question(question["option"], question["number"], FilterSettings(**given), question["text"]))
         answer = {
             "forgery": found.forgery._asdict() if found.forgery else None,
             "slow": found.slow._asdict() if found.slow else None,

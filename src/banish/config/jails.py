@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import banish
-from banish.config import actions, counting, filters, unknown
+from banish.config import actions, counting, filters, safety, unknown
 from banish.config.definition import FileDefinition
 from banish.config.grammar import Call, in_brackets, parse_actions, parse_filter
 from banish.config.layers import Sections, Tree
@@ -25,6 +25,7 @@ from banish.errors import ConfigError, Origin, Problem
 from banish.failures.window import WindowSettings
 from banish.jail import JailSettings
 from banish.lines.reader import LineSettings
+from banish.safety.breaker import BreakerSettings
 from banish.sources.journal import Watch
 from banish.sources.paths import LogPath
 from banish.sources.tape import JournalOptions
@@ -56,6 +57,7 @@ class JailConfig:
     """Alternatives, each as written: terms in shell quoting, ``+`` between those that are joined by "or"."""
     backend: str = "auto"
     actions: tuple[ActionSettings, ...] = ()
+    breaker: BreakerSettings = field(default_factory=BreakerSettings)
     filter_name: str = ""
     values: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Every option that had a value, as text with references followed; the filter's options and the jail's variables too."""
@@ -155,6 +157,7 @@ class _JailLoader:
         known = self._scope.known
         other = self._settings(self._expressions(journal=True)[1]) if either and logpaths else None
         self._scope.known = known
+        limits = safety.breaker(options)
         chosen = self._actions()
         self._warn_without_effect()
         if options.failed:
@@ -169,6 +172,7 @@ class _JailLoader:
             journalmatch=journalmatch,
             backend=backend,
             actions=chosen,
+            breaker=limits,
             filter_name=call.name if call else "",
             values={**shown.values, **options.values, **expressions.values},
             origins={**shown.origins, **options.origins, **expressions.origins},

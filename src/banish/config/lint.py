@@ -39,21 +39,18 @@ class Linted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """One expression of one or several jails: failregex number *index* of *settings*, or its prefregex (None)."""
+    """One expression of one or several jails."""
 
+    option: str
+    """``failregex``, ``prefregex``, ``ignoreregex`` or ``datepattern``."""
+    text: str
+    index: int
+    """In the list of its option."""
     settings: FilterSettings
-    index: int | None
+    """The filter it belongs to; for a date pattern, which belongs to none, an empty one."""
     jail: str
     """The first jail that uses it."""
     origin: Origin | None
-
-    @property
-    def option(self) -> str:
-        return "prefregex" if self.index is None else "failregex"
-
-    @property
-    def text(self) -> str:
-        return self.settings.prefregex if self.index is None else self.settings.failregex[self.index]
 
 
 def lint(config_dir: Path | None, data_dir: Path) -> Linted:
@@ -122,16 +119,29 @@ def _log(config: JailConfig, paths: list[str], text: str, remedy: str) -> Proble
 
 
 def expressions(jails: tuple[JailConfig, ...]) -> Iterator[Expression]:
-    """Yield every failregex and prefregex of *jails*; those that several jails share come once."""
+    """Yield every expression of *jails*; those that several jails share come once."""
     told = set()
     for config in jails:
-        settings = config.settings.filter
-        if settings.prefregex:
-            places: list[tuple[int | None, Origin | None]] = [(None, config.origins.get("prefregex"))]
-        else:
-            places = []
-        places += enumerate(config.failregex_origins)
-        for index, origin in places:
-            if (settings, index) not in told:
-                told.add((settings, index))
-                yield Expression(settings, index, config.name, origin)
+        for expression in (*_of_filter(config), *_dates(config)):
+            alone = expression.option in ("ignoreregex", "datepattern")
+            key = (expression.option, expression.text, *(() if alone else (expression.settings, expression.index)))
+            if key not in told:
+                told.add(key)
+                yield expression
+
+
+def _of_filter(config: JailConfig) -> Iterator[Expression]:
+    settings = config.settings.filter
+    if settings.prefregex:
+        origin = config.origins.get("prefregex")
+        yield Expression("prefregex", settings.prefregex, 0, settings, config.name, origin)
+    for index, (text, origin) in enumerate(zip(settings.failregex, config.failregex_origins, strict=True)):
+        yield Expression("failregex", text, index, settings, config.name, origin)
+    for index, (text, origin) in enumerate(zip(settings.ignoreregex, config.ignoreregex_origins, strict=True)):
+        yield Expression("ignoreregex", text, index, settings, config.name, origin)
+
+
+def _dates(config: JailConfig) -> Iterator[Expression]:
+    origin = config.origins.get("datepattern")
+    for index, text in enumerate(config.settings.lines.datepattern):
+        yield Expression("datepattern", text, index, FilterSettings(), config.name, origin)

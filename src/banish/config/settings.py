@@ -11,18 +11,20 @@ Problems name file and line, but no section: a section in a problem is a jail.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from banish.config import safety
 from banish.config.ini import DEFAULT
 from banish.config.layers import Sections, Tree
 from banish.config.options import Options
 from banish.config.scope import Scope
 from banish.config.text import Text
 from banish.errors import Problem
+from banish.safety.guard import RULES, SpareSettings
 
 _LEVELS = ("CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG", "TRACEDEBUG", "HEAVYDEBUG")
-_OPTIONS = ("loglevel", "logtarget", "dbpurgeage", "native_actions")
+_OPTIONS = ("loglevel", "logtarget", "dbpurgeage", "native_actions", "keepbans", "historyage", *RULES)
 _INHERITED = ("loglevel", "dbpurgeage")
 _SECTION = "Definition"
 
@@ -39,6 +41,12 @@ class DaemonSettings:
     """Seconds that an ended ban is remembered."""
     native_actions: bool = True
     """Whether an enforcer does the work of fail2ban's own firewall actions where a user's tree has them unmodified."""
+    keepbans: bool = False
+    """Leave bans in the firewall when the daemon stops, each until its time."""
+    historyage: float = 2592000.0
+    """Seconds that the history of events reaches back, at most."""
+    spare: SpareSettings = field(default_factory=SpareSettings)
+    """Whom no jail bans."""
 
 
 def load_settings(config_dir: Path | None, data_dir: Path) -> tuple[DaemonSettings, tuple[Problem, ...]]:
@@ -61,6 +69,9 @@ def load_settings(config_dir: Path | None, data_dir: Path) -> tuple[DaemonSettin
         logtarget=options.word("logtarget", default.logtarget),
         dbpurgeage=options.seconds("dbpurgeage", default.dbpurgeage, forever=False),
         native_actions=options.boolean("native_actions", default.native_actions),
+        keepbans=options.boolean("keepbans", default.keepbans),
+        historyage=options.seconds("historyage", default.historyage, forever=False),
+        spare=safety.spare(options),
     )
     problems = [replace(problem, section="") for problem in tree.problems] + options.problems
     problems += _unknown(own) if own is not None else []

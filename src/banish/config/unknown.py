@@ -48,6 +48,9 @@ READ = frozenset(
         "bantime.overalljails",
         "ignorecommand",
         "ignorecache",
+        "breaker.bans",
+        "breaker.peers",
+        "breaker.leastpeers",
         "skip_if_nologs",
         "systemd_if_nologs",
     }

@@ -152,6 +152,7 @@ COMMANDS = (
             option="--for",
         ),
         Argument("reason", "text", "why, for those who look later", metavar="TEXT", option="--reason"),
+        Argument("force", "flag", "even who is never banned: your own session, a gateway, ignoreip", option="--force"),
         exit_=_all_done,
     ),
     Command(
@@ -167,6 +168,17 @@ COMMANDS = (
         Argument("everything", "flag", "every ban there is", option="--all"),
         exit_=_all_done,
         check=_some_or_all,
+    ),
+    Command(
+        "resume",
+        "let a jail ban again that was paused because it banned too many",
+        Argument("jail", "text", "the jail", metavar="JAIL", required=True),
+    ),
+    Command(
+        "log",
+        "show what happened: bans, and why they were refused or ended; the last 1000 events",
+        Argument("subject", "text", "of this jail, address or network only", metavar="JAIL|ADDRESS|NETWORK"),
+        Argument("seconds", "seconds", "how far back: 1h, 2d (default: all there is)", metavar="D", option="--since"),
     ),
     Command("reload", "read the configuration again; bans stay", exit_=_all_valid),
     Command("ping", "ask whether the daemon is there"),

@@ -14,6 +14,7 @@ answer that a fail2ban client of any version could read as "not here".
 from __future__ import annotations
 
 import json
+from itertools import islice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,14 +34,17 @@ def encode(document: object) -> bytes:
     return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
 
 
-def pieces(result: object) -> Iterator[bytes]:
-    """Yield the frame of a reply with *result* bit by bit, so that a long list does not hold up whoever sends it."""
-    if not isinstance(result, list):
+def pieces(result: Any) -> Iterator[bytes]:
+    """Yield the frame of a reply with *result* bit by bit, so that many rows (a list or an iterator) do not hold up who sends it."""
+    if isinstance(result, (dict, str, int, float)) or result is None:
         yield encode({"ok": True, "result": result})
         return
     yield b'{"ok":true,"result":['
-    for at in range(0, len(result), _ROWS):
-        yield b"," * (at > 0) + encode(result[at : at + _ROWS])[1:-2]
+    rows = iter(result)
+    comma = b""
+    while some := list(islice(rows, _ROWS)):
+        yield comma + encode(some)[1:-2]
+        comma = b","
     yield b"]}\n"
 
 

@@ -1,7 +1,10 @@
 """What the daemon answers: the other side of THE TABLE, as a Protocol.
 
 Methods take what `commands.understand` hands over and return plain JSON, in the shapes below (keys may be added). They may be
-coroutines; then those of different clients overlap. What cannot be done is a ControlError with the exit code of the client: 5 for
+coroutines; then those of different clients overlap. A list may be an iterator as well: its rows are made while they are sent, so
+half a million of them hold up nobody; it must not be affected by what happens meanwhile, and not fail.
+
+What cannot be done is a ControlError with the exit code of the client: 5 for
 a jail that does not exist, 2 for an argument that makes no sense, 6 for a configuration that cannot be read at all.
 
 Times are Unix seconds; None stands for "for ever".
@@ -9,19 +12,23 @@ Times are Unix seconds; None stands for "for ever".
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import Literal, NotRequired, Protocol, TypedDict
 
 OutcomeName = Literal["banned", "prolonged", "already banned", "refused", "unbanned", "not banned", "invalid"]
 
 
 class SourceStatus(TypedDict):
-    """One log source; *lines* and *bytes* are read and judged, *lag_bytes* are written but not yet judged."""
+    """One log source; *lines* and *bytes* are read and judged, *lag_bytes* are written but not yet judged.
+
+    *every_line* says why the jail is shown every line of it; None when a prefilter passes over lines that are nothing to the jail.
+    """
 
     name: str
     lines: int
     bytes: int
     lag_bytes: int
+    every_line: str | None
 
 
 class ActionStatus(TypedDict):
@@ -97,6 +104,24 @@ class Outcome(TypedDict):
     """Why it is not in force although it is banned; it will be as soon as it can."""
 
 
+class Resumed(TypedDict):
+    """*withheld*: how many bans were not made while *jail* was paused; None when it was not."""
+
+    jail: str
+    withheld: int | None
+
+
+class LogRow(TypedDict):
+    """One event; *address* is empty where it concerns the whole jail."""
+
+    at: float
+    jail: str
+    kind: Literal["banned", "prolonged", "unbanned", "expired", "refused", "paused", "resumed"]
+    address: str
+    reason: str
+    origin: Literal["jail", "admin", "restored", "fleet"]
+
+
 class Reloaded(TypedDict):
     """*jails*: those that run now."""
 
@@ -119,21 +144,30 @@ class Control(Protocol):
     def status(self, jail: str | None) -> Status | Awaitable[Status]:
         """Every jail, or the one asked for (with its bans)."""
 
-    def banned(self, network: str | None) -> list[BannedRow] | Awaitable[list[BannedRow]]:
+    def banned(self, network: str | None) -> Iterable[BannedRow] | Awaitable[list[BannedRow]]:
         """Bans in force; with *network*, those that overlap it."""
 
     def ban(
-        self, jail: str, addresses: list[str], seconds: float | None, reason: str | None
+        self, jail: str, addresses: list[str], seconds: float | None, reason: str | None, force: bool
     ) -> list[Outcome] | Awaitable[list[Outcome]]:
-        """Ban each of *addresses*: a row for each, in order. *seconds* is None for the jail's own ban time, ``math.inf`` for ever."""
+        """Ban each of *addresses*: a row for each, in order. *seconds* is None for the jail's own ban time, ``math.inf`` for ever.
+
+        *force*: also those that are ignored or never banned.
+        """
 
     def unban(
         self, jail: str | None, addresses: list[str], everything: bool
-    ) -> list[Outcome] | Awaitable[list[Outcome]]:
+    ) -> Iterable[Outcome] | Awaitable[list[Outcome]]:
         """End the bans of (or within) *addresses* in *jail*, or in all jails: a row for each ban ended, or why there was none.
 
         *everything*: every ban, in *jail* or in all jails; *addresses* is empty then.
         """
+
+    def resume(self, jail: str) -> Resumed | Awaitable[Resumed]:
+        """End the pause of *jail*."""
+
+    def log(self, subject: str | None, seconds: float | None) -> list[LogRow] | Awaitable[list[LogRow]]:
+        """The last events, the oldest first; those of *subject* and of the last *seconds* only, where they are given."""
 
     def reload(self) -> Reloaded | Awaitable[Reloaded]:
         """Read the configuration again and go on with it. A jail that cannot run is a problem, not an error."""

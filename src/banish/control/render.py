@@ -103,7 +103,7 @@ def banned(result: list[dict[str, Any]], arguments: dict[str, Any], paint: Paint
     if not result:
         asked = arguments.get("network")
         return f"{visible(asked)} is not banned\n" if asked else "no bans\n"
-    table = [("jail", "network", "since", "until", "left", "count", "origin", "reason")]
+    table: list[tuple[str, ...]] = [("jail", "network", "since", "until", "left", "count", "origin", "reason")]
     for row in result:
         until = row["expires_at"]
         table.append(
@@ -118,8 +118,13 @@ def banned(result: list[dict[str, Any]], arguments: dict[str, Any], paint: Paint
                 visible(row["reason"]),
             )
         )
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    return _table(table, paint)
+
+
+def _table(rows: list[tuple[str, ...]], paint: Paint) -> str:
+    """Return *rows* in columns; the first is the head."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([paint(lines[0], "bold"), *lines[1:]]) + "\n"
 
 
@@ -143,6 +148,20 @@ def _outcome(row: dict[str, Any], paint: Paint) -> str:
     reason = f": {visible(row['reason'])}" if row["reason"] else ""
     problem = f" ({paint('not in force yet', 'red')}: {visible(row['problem'])})" if "problem" in row else ""
     return " ".join(words) + reason + problem + "\n"
+
+
+def resume(result: dict[str, Any], _arguments: dict[str, Any], _paint: Paint, _now: float) -> str:
+    jail, withheld = visible(result["jail"]), result["withheld"]
+    return f"{jail} was not paused\n" if withheld is None else f"{jail} bans again; {withheld} bans were withheld\n"
+
+
+def log(result: list[dict[str, Any]], _arguments: dict[str, Any], paint: Paint, _now: float) -> str:
+    if not result:
+        return "nothing happened\n"
+    cells = [
+        (_time(row["at"]), *(visible(row[key]) for key in ("jail", "kind", "address", "reason"))) for row in result
+    ]
+    return _table([("time", "jail", "event", "address", "reason"), *cells], paint)
 
 
 def reload(result: dict[str, Any], _arguments: dict[str, Any], paint: Paint, _now: float) -> str:

@@ -18,7 +18,7 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -164,8 +164,8 @@ class ControlServer:
         await self._send(writer, [frames.encode(frames.failure(complaint, commands.USAGE))])
         return None
 
-    async def _answer(self, frame: bytes) -> list[bytes]:
-        """Return the reply, in pieces."""
+    async def _answer(self, frame: bytes) -> Iterable[bytes]:
+        """Return the reply, in pieces; those of many rows are made while they are sent."""
         try:
             command, arguments = commands.understand(frames.decode(frame))
         except ValueError as error:
@@ -174,10 +174,13 @@ class ControlServer:
             result = getattr(self._control, command.method)(**arguments)
             if inspect.isawaitable(result):
                 result = await result
+            if isinstance(result, Iterator):
+                return self._told(command.name, frames.pieces(result))
             reply = []
             for piece in frames.pieces(result):
                 reply.append(piece)
                 await asyncio.sleep(0)
+            return reply
         except ControlError as error:
             return [frames.encode(frames.failure(str(error), error.code, error.hint))]
         except Exception as error:  # noqa: BLE001 - a command that fails must not take the daemon along
@@ -186,13 +189,21 @@ class ControlServer:
             return [
                 frames.encode(frames.failure(f"{command.name} failed: {error!r}", commands.FAILED, "see banishd's log"))
             ]
-        return reply
 
-    async def _send(self, writer: asyncio.StreamWriter, reply: list[bytes]) -> None:
+    def _told(self, name: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield *pieces*; when one cannot be made the reply ends unfinished, because its beginning has gone out."""
+        try:
+            yield from pieces
+        except Exception as error:
+            _log.error("Command %r has failed while it was answered: %r", name, error)
+            raise ConnectionAbortedError(name) from error
+
+    async def _send(self, writer: asyncio.StreamWriter, reply: Iterable[bytes]) -> None:
         async with asyncio.timeout(self._patience):
             for piece in reply:
                 writer.write(piece)
                 await writer.drain()
+                await asyncio.sleep(0)  # drain() does not always wait
 
 
 _BUSY = frames.failure("banishd answers as many clients as it can already", commands.FAILED, "try again")

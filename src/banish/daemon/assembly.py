@@ -7,7 +7,7 @@ and one whose new configuration cannot be used stays as it was. Nobody loses pro
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,7 +15,9 @@ from banish.config.examine import examine
 from banish.config.jails import Configuration, JailConfig
 from banish.decisions.ledger import Ledger
 from banish.errors import Problem
+from banish.failures.crowd import Crowd
 from banish.jail import Jail
+from banish.patience import ENDLESS, Patience
 
 
 @dataclass(slots=True)
@@ -35,9 +37,20 @@ class Assembly:
     problems: list[Problem] = field(default_factory=list)
 
 
-def assemble(configuration: Configuration, before: Mapping[str, Running], ledger: Ledger) -> Assembly:
-    """Make the jails of *configuration*, which learn from *ledger* who was banned before; *before* is what runs until now."""
+def assemble(
+    configuration: Configuration,
+    before: Mapping[str, Running],
+    ledger: Ledger,
+    crowd: Crowd | None = None,
+    patience_of: Callable[[str], Patience] = lambda name: ENDLESS,
+) -> Assembly:
+    """Make the jails of *configuration*, which learn from *ledger* who was banned before; *before* is what runs until now.
+
+    *crowd* bounds what they all remember together; it is the one of *before*. *patience_of* says how long the expressions of a
+    jail may take.
+    """
     made = Assembly(problems=list(configuration.problems))
+    crowd = crowd or Crowd()
     for config in configuration.jails:
         name, known = config.name, before.get(config.name)
         if known is not None and known.config == config:
@@ -50,7 +63,12 @@ def assemble(configuration: Configuration, before: Mapping[str, Running], ledger
             _leave_out(made, name, errors[0], known)
             continue
         jail = Jail(
-            config.settings, partial(ledger.history, name), partial(ledger.history_everywhere, name), random.random
+            config.settings,
+            partial(ledger.history, name),
+            partial(ledger.history_everywhere, name),
+            random.random,
+            crowd=crowd,
+            patience=patience_of(name),
         )
         if known is not None:
             jail.inherit(known.jail)

@@ -1,13 +1,16 @@
-"""What a person should mend while the daemon runs: logs that cannot be read, and items of ``ignoreip`` that spare nobody.
+"""What a person should mend while the daemon runs: logs that cannot be read, items of ``ignoreip`` that spare nobody, and
+expressions that took so long over a line that it was given up.
 
-Both come and go with the world, so they are worked out whenever somebody asks. Each names the jail, the option and its place.
+All come and go with the world, so they are worked out whenever somebody asks. Each names the jail, the option and its place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from banish.config.jails import JailConfig
 from banish.daemon.assembly import Running
+from banish.daemon.guard import PATIENT, GaveUp, Guard
 from banish.daemon.spared import Spared
 from banish.errors import Problem
 from banish.sources.files import FileSource
@@ -17,7 +20,7 @@ from banish.sources.journal import JournalSource
 def unreadable(jails: Mapping[str, Running], source: FileSource) -> list[Problem]:
     """Return what keeps log files from being read: one problem for each jail that wants them, and each kind of trouble."""
     paths: dict[tuple[str, str], list[str]] = {}
-    for path, problem in source.problems().items():
+    for path, problem in source.problems():
         patterns = source.patterns_of(path) or {path}
         for name, running in jails.items():
             if running.config.reads == "files" and any(
@@ -48,3 +51,37 @@ def unspared(jails: Mapping[str, Running], spared: Spared) -> list[Problem]:
         for name, running in jails.items()
         for item, text, remedy in spared.unknown(running.jail)
     ]
+
+
+def given_up(jails: Mapping[str, Running], guard: Guard) -> list[Problem]:
+    """Return where lines were given up lately; the same words for ten minutes, however many there are."""
+    return [
+        _jail_gave_up(jails[name].config, report) if kind == "jail" else _source_gave_up(name, report)
+        for (kind, name), report in guard.reports().items()
+        if kind == "source" or name in jails
+    ]
+
+
+def _jail_gave_up(config: JailConfig, report: GaveUp) -> Problem:
+    option, number = report.place
+    origin = config.origins.get(option)
+    if option == "failregex" and number is not None and number < len(config.failregex_origins):
+        origin = config.failregex_origins[number]
+    which = option if number is None else f"{option} number {number + 1}"
+    remedy = "find out with banish check, and mend the expression"
+    return Problem(_gave_up(which, report), remedy, config.name, option, "", origin, "warning")
+
+
+def _source_gave_up(source: str, report: GaveUp) -> Problem:
+    text = _gave_up("the search for a date", report)
+    return Problem(
+        f"{source}: {text}", "set a datepattern that begins with ^", option="datepattern", severity="warning"
+    )
+
+
+def _gave_up(which: str, report: GaveUp) -> str:
+    lines = "1 line was" if report.lines == 1 else f"{report.lines} lines were"
+    return (
+        f"{lines} not judged because {PATIENT * 1000:.0f} ms were not enough: {which} took longer, last over a line "
+        f"of {report.characters} characters that begins with {report.excerpt!r}"
+    )

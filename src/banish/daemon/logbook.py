@@ -14,9 +14,12 @@ import logging
 import re
 import time
 import traceback
+from collections.abc import Iterable
+from functools import lru_cache
 
 from banish import durations
 from banish.daemon import logtarget
+from banish.daemon.logtarget import Said
 from banish.decisions.ledger import Entry
 from banish.errors import ConfigError, Problem
 from banish.model import Decision, Failure, Ignored, Increase, Notice
@@ -36,14 +39,17 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066
 """C0, C1, line and paragraph separator, and what turns the direction of writing (https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters)."""
 
 
+_Line = tuple[str, str, str]
+"""Logger without its ``fail2ban.``, level, text."""
+
+
 class Logbook:
     """Writes what happens; made once, ``configure`` may be called again (a reload)."""
 
     def __init__(self) -> None:
         for name, level in LEVELS.items():
             logging.addLevelName(level, name)
-        self._root = logging.getLogger("fail2ban")
-        self._root.propagate = False
+        self._least = LEVELS["INFO"]
         self._target = ""
         self._handler: logtarget.Handler | None = None
 
@@ -62,9 +68,8 @@ class Logbook:
         if self._handler is None or target != self._target:
             handler = _handler(target)
             self.close()
-            self._root.addHandler(handler)
             self._handler, self._target = handler, target
-        self._root.setLevel(LEVELS[level.upper()])
+        self._least = LEVELS[level.upper()]
 
     def reopen(self) -> None:
         """Open the log file again, as after logrotate moved it; other targets have nothing to reopen.
@@ -76,16 +81,17 @@ class Logbook:
 
     def close(self) -> None:
         """Let go of the target."""
-        for handler in list(self._root.handlers):
-            self._root.removeHandler(handler)
-            handler.close()
+        if self._handler is not None:
+            self._handler.close()
         self._handler, self._target = None, ""
 
     def say(self, logger: str, level: str, text: str) -> None:
         """Write one line; *logger* without its ``fail2ban.``. Never raises: see `trouble`."""
-        number = LEVELS[level]
-        if self._root.isEnabledFor(number):
-            logging.getLogger(f"fail2ban.{logger}").log(number, "%s", _CONTROL.sub(_escape, text))
+        self._write([(logger, level, text)])
+
+    def say_all(self, logger: str, level: str, texts: Iterable[str]) -> None:
+        """Write a line for each of *texts*, as `say` would at this moment, in one go where the target can."""
+        self._write([(logger, level, text) for text in texts])
 
     def bug(self, logger: str, text: str, error: Exception) -> None:
         """Write that something of ours failed, with where it did: on one line, as everything."""
@@ -101,50 +107,84 @@ class Logbook:
 
     def event(self, event: Failure | Ignored | Notice) -> None:
         """Write what a jail said."""
-        if isinstance(event, Failure):
-            self.say("filter", "INFO", f"[{event.jail}] Found {event.id} - {_local(event.at)}")
-            if event.bans:
-                # fail2ban reckons in floats, but for the limit.
-                limited = event.weight <= 2 ** min(event.bans - 1, 64)
-                weight = f"{event.weight}" if limited else f"{event.weight:.1f}"
-                text = f"{event.bans} # -> {weight}{', Ban' if event.due else ''}"
-                self.say("observer", "INFO", f"[{event.jail}] Found {event.id}, bad - {_local(event.at)}, {text}")
-        elif isinstance(event, Ignored):
-            self.say("filter", "INFO", f"[{event.jail}] Ignore {event.id} by {event.rule}")
-        else:
-            self.say(event.logger, event.level, event.text)
+        self._write(_of_event(event))
+
+    def events(self, events: Iterable[Failure | Ignored | Notice]) -> None:
+        """Write what jails said, in its order and in one go."""
+        self._write([line for event in events for line in _of_event(event)])
+
+    def entries(self, entries: Iterable[Entry], now: float) -> None:
+        """Write what became of decisions, in their order and in one go."""
+        self._write([line for entry in entries for line in _of_entry(entry, now)])
 
     def entry(self, entry: Entry, now: float) -> None:
         """Write what became of a decision."""
-        decision = entry.decision
-        who = f"[{decision.jail}] "
-        if entry.outcome == "banned":
-            verb = "Restore Ban" if decision.origin == "restored" else "Ban"
-            self.say("actions", "NOTICE", f"{who}{verb} {decision.id}")
-            if decision.increase is not None:
-                self._increased(decision, decision.increase)
-        elif entry.outcome == "expired":
-            self.say("actions", "INFO", f"{who}Ignore {decision.id}, expired bantime")
-        elif entry.outcome == "prolonged":
-            self.say("actions", "INFO", f"{who}Prolong Ban {decision.id} until {_local(decision.expires_at)}")
-        else:
-            # Lines that were on their way when the ban began are normal; much later they mean that it does not hold.
-            since = now - decision.at
-            level = "DEBUG" if since < 3 else "NOTICE" if since < 60 else "WARNING"
-            self.say("actions", level, f"{who}{decision.id} already banned")
-
-    def _increased(self, decision: Decision, increase: Increase) -> None:
-        seconds = decision.expires_at - decision.at
-        words = durations.render(seconds)
-        who = f"[{decision.jail}] IP {decision.id} is bad: {increase.bans} # last {_local(increase.last_at)}"
-        self.say("observer", "INFO", f"{who} - incr {durations.render(increase.base)} to {words}")
-        if seconds != increase.base:
-            text = f"{increase.bans + 1} # {words} -> {_local(decision.expires_at)}"
-            self.say("observer", "NOTICE", f"[{decision.jail}] Increase Ban {decision.id} ({text})")
+        self._write(_of_entry(entry, now))
 
     def lifted(self, decision: Decision, *, repealed: bool = False) -> None:
         """Write that a ban ended; *repealed* when its jail ended rather than its time."""
         self.say("actions", "NOTICE", f"[{decision.jail}] {'Repeal Ban' if repealed else 'Unban'} {decision.id}")
+
+    def all_lifted(self, decisions: Iterable[Decision]) -> None:
+        """Write that each of *decisions* ended: one line each, written in one go."""
+        self.say_all("actions", "NOTICE", [f"[{ban.jail}] Unban {ban.id}" for ban in decisions])
+
+    def _write(self, lines: Iterable[_Line]) -> None:
+        least = self._least
+        said = [
+            # What can be printed needs no escapes, and is told from the rest in no time.
+            Said(logger, number, text if text.isprintable() else _CONTROL.sub(_escape, text))
+            for logger, level, text in lines
+            if (number := LEVELS[level]) >= least
+        ]
+        if said and self._handler is not None:
+            self._handler.say(said)
+
+
+def _of_event(event: Failure | Ignored | Notice) -> list[_Line]:
+    if isinstance(event, Failure):
+        found = f"[{event.jail}] Found {event.id}"
+        lines = [("filter", "INFO", f"{found} - {_local(event.at)}")]
+        if event.bans:
+            # fail2ban reckons in floats, but for the limit.
+            limited = event.weight <= 2 ** min(event.bans - 1, 64)
+            weight = f"{event.weight}" if limited else f"{event.weight:.1f}"
+            text = f"{event.bans} # -> {weight}{', Ban' if event.due else ''}"
+            lines.append(("observer", "INFO", f"{found}, bad - {_local(event.at)}, {text}"))
+        return lines
+    if isinstance(event, Ignored):
+        return [("filter", "INFO", f"[{event.jail}] Ignore {event.id} by {event.rule}")]
+    return [(event.logger, event.level, event.text)]
+
+
+def _of_entry(entry: Entry, now: float) -> list[_Line]:
+    decision = entry.decision
+    who = f"[{decision.jail}] "
+    if entry.outcome == "banned":
+        verb = "Restore Ban" if decision.origin == "restored" else "Ban"
+        lines = [("actions", "NOTICE", f"{who}{verb} {decision.id}")]
+        if decision.increase is not None:
+            lines += _increased(decision, decision.increase)
+        return lines
+    if entry.outcome == "expired":
+        return [("actions", "INFO", f"{who}Ignore {decision.id}, expired bantime")]
+    if entry.outcome == "prolonged":
+        return [("actions", "INFO", f"{who}Prolong Ban {decision.id} until {_local(decision.expires_at)}")]
+    # Lines that were on their way when the ban began are normal; much later they mean that it does not hold.
+    since = now - decision.at
+    level = "DEBUG" if since < 3 else "NOTICE" if since < 60 else "WARNING"
+    return [("actions", level, f"{who}{decision.id} already banned")]
+
+
+def _increased(decision: Decision, increase: Increase) -> list[_Line]:
+    seconds = decision.expires_at - decision.at
+    words = durations.render(seconds)
+    who = f"[{decision.jail}] IP {decision.id} is bad: {increase.bans} # last {_local(increase.last_at)}"
+    lines = [("observer", "INFO", f"{who} - incr {durations.render(increase.base)} to {words}")]
+    if seconds != increase.base:
+        text = f"{increase.bans + 1} # {words} -> {_local(decision.expires_at)}"
+        lines.append(("observer", "NOTICE", f"[{decision.jail}] Increase Ban {decision.id} ({text})"))
+    return lines
 
 
 def _handler(target: str) -> logtarget.Handler:
@@ -158,6 +198,7 @@ def _handler(target: str) -> logtarget.Handler:
         ) from error
 
 
+@lru_cache(maxsize=16)
 def _local(at: float) -> str:
     try:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

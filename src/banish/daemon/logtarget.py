@@ -11,7 +11,7 @@
 (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/), or syslog where there is no journal. *format* is that of Python's logging.
 
 The law: writing never raises and never prints a traceback. A line that cannot be written is lost, is counted, and is told: once
-on stderr, and in `Handler.trouble` for as long as it lasts.
+on stderr, and in `Handler.trouble` for as long as it lasts. What is said together is written together: nothing waits in a buffer.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ import logging.handlers
 import os
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from banish.config.grammar import parse_actions
 from banish.config.text import BUILT_IN, Text
@@ -45,6 +47,15 @@ _PATIENCE = 0.5
 """Seconds that a busy syslog is waited for; once that was in vain, it is not waited for until it works again."""
 _SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 _FACILITIES = logging.handlers.SysLogHandler.facility_names
+
+
+class Said(NamedTuple):
+    """A line for the log, in which nothing is left that could be taken for another line."""
+
+    logger: str
+    """Without its ``fail2ban.``"""
+    level: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +125,8 @@ class Handler(logging.Handler):
         super().__init__()
         self.target = target
         self.trouble: Problem | None = None
-        self.setFormatter(logging.Formatter(target.format or self.default_format(target)))
+        self.line_format = target.format or self.default_format(target)
+        self.setFormatter(logging.Formatter(self.line_format))
         self._lost = 0
         self._said, self._said_at = "", 0.0
 
@@ -132,26 +144,39 @@ class Handler(logging.Handler):
     def reopen(self) -> None:
         """Open the target again, where that means something."""
 
+    def say(self, lines: Sequence[Said]) -> None:
+        """Write *lines*; what stands in the way becomes `trouble`."""
+        for line in lines:
+            self.emit(_record(line))
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write *record*; what stands in the way becomes `trouble`."""
         try:
             self.write(record, self.format(record))
         except Exception as error:  # noqa: BLE001 - a log that breaks must not break what it tells of
-            self._lost += 1
-            if self.trouble is None:
-                self.fail(
-                    f"the log cannot be written: {_reason(error)}",
-                    "free some disk space, or name a log target that works",
-                )
+            self.failed(error, 1)
         else:
-            self.works()
-            if self._lost:
-                self._tell_lost()
+            self.succeeded()
+
+    def failed(self, error: Exception, lines: int) -> None:
+        """Note that *lines* could not be written because of *error*."""
+        self._lost += lines
+        if self.trouble is None:
+            self.fail(
+                f"the log cannot be written: {_reason(error)}",
+                "free some disk space, or name a log target that works",
+            )
+
+    def succeeded(self) -> None:
+        """Note that all that was said could be written."""
+        self.works()
+        if self._lost:
+            self._tell_lost()
 
     def _tell_lost(self) -> None:
         """Say in the log how much is missing; when that fails, it is said after the next line."""
         text = f"{self._lost} lines before the last one could not be written: {self._said}"
-        told = logging.LogRecord("fail2ban.server", logging.WARNING, "", 0, text, None, None)
+        told = _record(Said("server", logging.WARNING, text))
         with suppress(OSError):
             self.write(told, self.format(told))
             self._lost = 0
@@ -185,13 +210,46 @@ class Descriptor(Handler):
         self.descriptor = descriptor
         self._torn = False
         """The last line was written in part, as by a disk that became full."""
+        self._unwritten = 0
+        self._message_is_last = self.line_format.endswith("%(message)s") and self.line_format.count("%(message)") == 1
+
+    def say(self, lines: Sequence[Said]) -> None:
+        if len(lines) == 1 or not self._message_is_last:
+            super().say(lines)
+            return
+        now = time.time()
+        heads: dict[tuple[str, int], str] = {}
+        text = []
+        for logger, level, message in lines:
+            head = heads.get((logger, level))
+            if head is None:
+                head = heads[logger, level] = self.format(_record(Said(logger, level, ""), now))
+            text.append(f"{head}{message}\n")
+        self.put("".join(text))
+
+    def put(self, text: str) -> None:
+        """Write *text*, whole lines; what stands in the way becomes `trouble`."""
+        try:
+            self._write(text)
+        except Exception as error:  # noqa: BLE001 - as for one line
+            self.failed(error, self._unwritten)
+        else:
+            self.succeeded()
 
     def write(self, record: logging.LogRecord, line: str) -> None:
-        rest = memoryview(("\n" * self._torn + line + "\n").encode("utf-8", "backslashreplace"))
+        self._write(line + "\n")
+
+    def _write(self, text: str) -> None:
+        rest = memoryview(text.encode("utf-8", "backslashreplace"))
+        self._unwritten = text.count("\n")
+        if self._torn:
+            os.write(self.descriptor, b"\n")
+            self._torn = False
         while rest:
             written = os.write(self.descriptor, rest)
+            self._torn = rest[written - 1] != ord("\n")
             rest = rest[written:]
-            self._torn = bool(rest)
+            self._unwritten = bytes(rest).count(b"\n")
 
 
 class File(Descriptor):
@@ -218,10 +276,10 @@ class File(Descriptor):
         with suppress(OSError):
             os.close(former)
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def say(self, lines: Sequence[Said]) -> None:
         if self._retry_at is not None and time.monotonic() >= self._retry_at:
             self.reopen()
-        super().emit(record)
+        super().say(lines)
 
     def works(self) -> None:
         if self._retry_at is None:
@@ -313,6 +371,13 @@ def _open(name: str) -> int:
     # Without O_NONBLOCK a named pipe that nobody reads would stop the daemon here; files do not know the difference.
     Path(name).parent.mkdir(parents=True, exist_ok=True)
     return os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+
+
+def _record(said: Said, at: float | None = None) -> logging.LogRecord:
+    record = logging.LogRecord(f"fail2ban.{said.logger}", said.level, "", 0, said.text, None, None)
+    if at is not None:
+        record.created, record.msecs = at, int((at - int(at)) * 1000) + 0.0
+    return record
 
 
 def _severity(level: int) -> int:

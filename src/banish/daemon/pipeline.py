@@ -2,9 +2,9 @@
 
 ::
 
-    batch ─▶ subscription: shares ─▶ jail: events ─▶ ledger: changes ─▶ dispatch: firewall
-                                                           ├───▶ store: bans and positions, one commit
-                                                           └───▶ actions made of commands, in tasks of their own
+    batch ─▶ subscription: shares ─▶ jail: events ─▶ guardian ─▶ ledger: changes ─▶ dispatch: firewall
+                                                                        ├───▶ store: bans and positions, one commit
+                                                                        └───▶ actions made of commands, in tasks of their own
 
 The firewall comes first and the database second: the attacker waits for nobody, and if we die in between, the position of the
 lines has not been saved either, so that they are judged again.
@@ -16,12 +16,29 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from banish.daemon.guard import Guard
+from banish.daemon.guardian import Guardian
 from banish.daemon.logbook import Logbook
 from banish.decisions.ledger import Entry, Ledger
 from banish.enforcement.dispatch import Dispatch
 from banish.errors import StoreError
-from banish.model import Batch, Change, Cursor, Decision, Event, JournalBatch, Notice, Position, Question
+from banish.model import (
+    Batch,
+    Change,
+    Cursor,
+    Decision,
+    Event,
+    Failure,
+    Ignored,
+    Incident,
+    IncidentKind,
+    JournalBatch,
+    Notice,
+    Position,
+    Question,
+)
 from banish.store.database import Store
+from banish.store.history import WAITING
 from banish.subscription import Subscription
 
 SURELY = 3.0
@@ -39,7 +56,9 @@ class Judged:
 class Pipeline:
     """Takes batches in, and makes what they lead to happen."""
 
-    def __init__(self, ledger: Ledger, dispatch: Dispatch, store: Store, logbook: Logbook) -> None:
+    def __init__(
+        self, ledger: Ledger, dispatch: Dispatch, store: Store, logbook: Logbook, guard: Guard | None = None
+    ) -> None:
         self.ledger = ledger
         self.judged: defaultdict[str, Judged] = defaultdict(Judged)
         self.questions: list[Question] = []
@@ -47,24 +66,29 @@ class Pipeline:
         self.subscribe: Callable[[str], list[Subscription]] = lambda source: []
         """Who watches a source; replaced on start and reload."""
         self.act: Callable[[Sequence[Change]], None] = lambda changes: None
-        """Who else is told of changes, once the firewall and the database have them: actions made of commands."""
+        """Who else is told of changes, once the firewall has them: actions made of commands."""
+        self.guardian: Guardian | None = None
+        """Who may refuse a decision; None lets every one pass."""
         self._dispatch = dispatch
         self._store = store
         self._logbook = logbook
+        self._guard = guard or Guard()
+        self._incidents: list[Incident] = []
         self._positions: dict[str, Position | Cursor] = {}
         self._saved: dict[str, Position | Cursor] = {}
 
     def feed(self, batch: Batch | JournalBatch, now: float) -> None:
         """Judge *batch* and carry out what follows."""
         events: list[Event] = []
-        for subscription in self.subscribe(batch.source):
-            for jail, share in subscription.shares(batch.data, now):
-                try:
-                    events += jail.feed(share, now, live=batch.live)
-                except Exception as error:  # noqa: BLE001 - a bug in one jail must not take the others down
-                    self._logbook.bug(
-                        "jail", f"[{jail.name}] failed on lines of {batch.source}, which it did not judge", error
-                    )
+        with self._guard.watching():
+            for subscription in self.subscribe(batch.source):
+                for jail, share in subscription.shares(batch.data, now):
+                    try:
+                        events += jail.feed(share, now, live=batch.live)
+                    except Exception as error:  # noqa: BLE001 - a bug in one jail must not take the others down
+                        self._logbook.bug(
+                            "jail", f"[{jail.name}] failed on lines of {batch.source}, which it did not judge", error
+                        )
         judged = self.judged[batch.source]
         judged.lines += batch.data.count(b"\n")
         judged.bytes += len(batch.data)
@@ -74,22 +98,27 @@ class Pipeline:
     def settle(self, events: Iterable[Event], now: float) -> None:
         """Carry out what a jail said: decisions through the ledger, questions to who can answer, the rest into the log."""
         decisions = []
+        told: list[Failure | Ignored | Notice] = []
         for event in events:
             if isinstance(event, Decision):
                 decisions.append(event)
             elif isinstance(event, Question):
                 self.questions.append(event)
             else:
-                self._logbook.event(event)
+                told.append(event)
+        self._logbook.events(told)
         if decisions:
             self.decide(decisions, now)
 
     def decide(self, decisions: Iterable[Decision], now: float) -> list[Entry]:
-        """Enter *decisions* in the ledger and carry out what follows; return what became of each."""
+        """Enter *decisions* in the ledger, unless the guardian refuses, and carry out what follows; return what became of each."""
         entries = []
         changes = []
+        again = []
+        if self.guardian is not None:
+            self.guardian.attend(now)
         for decision in decisions:
-            entry = self.ledger.apply(decision, now)
+            entry = self._enter(decision, now)
             entries.append(entry)
             if entry.change is not None:
                 changes.append(entry.change)
@@ -99,57 +128,111 @@ class Pipeline:
                 and (decision.origin == "admin" or now - entry.decision.at > SURELY)
             ):
                 # It should not have been able to fail again: somebody may have taken the ban out of the kernel.
-                changes.append(Change("prolong", entry.decision))
-        notices = self._carry_out(changes, now)
-        for entry in entries:
-            self._logbook.entry(entry, now)  # after the fact: when the log says Ban, the address is blocked
-        for notice in notices:
-            self._logbook.event(notice)
+                again.append(Change("prolong", entry.decision))
+        notices = self._carry_out(changes, now, again)
+        told = [
+            entry for entry in entries if entry.outcome not in ("refused", "withheld")
+        ]  # of these the guardian has told
+        self._logbook.entries(told, now)  # after the fact: when the log says Ban, the address is blocked
+        self._logbook.events(notices)
         return entries
 
-    def lift(self, decisions: Iterable[Decision], now: float) -> list[Decision]:
-        """End the bans that *decisions* are, as mistaken ones: they no longer count; return those that stood."""
+    def keep(self, incident: Incident) -> None:
+        """Put *incident* into the history, with the next save."""
+        self._incidents.append(incident)
+
+    def lift(self, decisions: Iterable[Decision], now: float, why: str = "") -> list[Decision]:
+        """End the bans that *decisions* are, as mistaken ones: they no longer count; return those that stood.
+
+        *why* is for the history.
+        """
         changes = [change for each in decisions if (change := self.ledger.pardon(each.jail, each.id)) is not None]
+        self._note(changes, "unbanned", now, why)
         return self._end(changes, now, pardoned=True)
+
+    def lift_all(self, jails: Iterable[str], now: float) -> list[Decision]:
+        """End every ban of *jails*, as ``lift`` does, and return them."""
+        names = list(jails)
+        changes = [Change("unban", ban) for jail in names for ban in self.ledger.pardon_jail(jail)]
+        self._note(changes, "unbanned", now)
+        return self._end(changes, now, pardoned=True, jails=names)
 
     def expire(self, now: float) -> list[Decision]:
         """End the bans whose time is over, and return them."""
-        return self._end(self.ledger.expire(now), now)
+        changes = self.ledger.expire(now)
+        self._note(changes, "expired", now)
+        return self._end(changes, now)
 
     def remember(self, positions: Mapping[str, Position] | Mapping[str, Cursor]) -> None:
         """Take note of how far sources are judged, for the next save; what has not moved since the last one costs nothing."""
         self._positions.update({source: at for source, at in positions.items() if self._saved.get(source) != at})
 
-    def save(self, changes: Iterable[Change] = (), *, now: float, pardoned: bool = False) -> None:
+    def save(
+        self, changes: Iterable[Change] = (), *, now: float, pardoned: bool = False, jails: Sequence[str] = ()
+    ) -> None:
         """Commit *changes* and all positions since the last time. A database in trouble is the store's to report and retry.
 
-        *pardoned*: that bans ended is because they were mistaken, and they are forgotten.
+        *pardoned*: that bans ended is because they were mistaken, and they are forgotten; *jails*: all bans of these were.
         """
+        if jails:
+            changes = ()
         bans = [change.decision for change in changes if change.op != "unban"]
         ended = [(change.decision.jail, change.decision.id) for change in changes if change.op == "unban"]
         unbans, pardons = ([], ended) if pardoned else (ended, [])
-        if not (bans or ended or self._positions or self._store.pending):
+        if not (bans or ended or jails or self._positions or self._incidents or self._store.pending):
             return
+        incidents, self._incidents = self._incidents, []
         try:
-            self._store.save(bans, unbans, self._positions, pardons=pardons, now=now)
+            self._store.save(
+                bans, unbans, self._positions, pardons=pardons, pardoned_jails=jails, incidents=incidents, now=now
+            )
         except StoreError as error:
             self._logbook.say("database", "ERROR", str(error))
         self._saved.update(self._positions)  # or kept by the store, until it can
         self._positions = {}
 
-    def _end(self, changes: list[Change], now: float, *, pardoned: bool = False) -> list[Decision]:
-        notices = self._carry_out(changes, now, pardoned=pardoned)
-        for change in changes:
-            self._logbook.lifted(change.decision)
-        for notice in notices:
-            self._logbook.event(notice)
+    def _enter(self, decision: Decision, now: float) -> Entry:
+        """Pass *decision* by the guardian into the ledger, and into the history if something came of it."""
+        guardian = self.guardian
+        if guardian is not None and (refused := guardian.admit(decision, now)) is not None:
+            return refused
+        entry = self.ledger.apply(decision, now)
+        standing = entry.decision
+        if entry.outcome in ("banned", "prolonged"):
+            kind: IncidentKind = "banned" if entry.outcome == "banned" else "prolonged"
+            self.keep(Incident(now, standing.jail, kind, standing.id, standing.reason, standing.origin))
+            if guardian is not None and kind == "banned":
+                guardian.banned(standing, now)
+        return entry
+
+    def _note(self, changes: Sequence[Change], kind: IncidentKind, now: float, why: str = "") -> None:
+        for _, decision in changes[-WAITING:]:  # of more the history keeps no more
+            self.keep(Incident(now, decision.jail, kind, decision.id, why, decision.origin))
+
+    def _end(
+        self, changes: list[Change], now: float, *, pardoned: bool = False, jails: Sequence[str] = ()
+    ) -> list[Decision]:
+        notices = self._carry_out(changes, now, pardoned=pardoned, jails=jails)
+        self._logbook.all_lifted(change.decision for change in changes)
+        self._logbook.events(notices)
         return [change.decision for change in changes]
 
-    def _carry_out(self, changes: list[Change], now: float, *, pardoned: bool = False) -> list[Notice]:
-        """Bring *changes* into the firewall in one go, then into the database together with how far the sources are judged."""
-        if not changes:
+    def _carry_out(
+        self,
+        changes: list[Change],
+        now: float,
+        again: Sequence[Change] = (),
+        *,
+        pardoned: bool = False,
+        jails: Sequence[str] = (),
+    ) -> list[Notice]:
+        """Bring *changes* into the firewall in one go, then into the database together with how far the sources are judged.
+
+        *again* is what stands already: the firewall is told once more, and who runs commands may look whether it still holds.
+        """
+        if not (changes or again):
             return []
-        notices = self._dispatch.apply(changes, now)
-        self.save(changes, now=now, pardoned=pardoned)
-        self.act(changes)
+        notices = self._dispatch.apply([*changes, *again], now)
+        self.act([*changes, *again])  # only taken note of; before the database forgets what led to a mistaken ban
+        self.save(changes, now=now, pardoned=pardoned, jails=jails)
         return notices

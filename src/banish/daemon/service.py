@@ -17,18 +17,21 @@ from banish.control import commands
 from banish.control.handler import (
     BannedRow,
     JailStatus,
+    LogRow,
     Outcome,
     OutcomeName,
     Pong,
     ProblemRow,
     Reloaded,
+    Resumed,
     SourceStatus,
     Status,
     Stopping,
 )
 from banish.decisions.bantime import Term
-from banish.errors import ConfigError, ControlError, Problem
-from banish.model import Decision
+from banish.errors import ConfigError, ControlError, Problem, StoreError
+from banish.jail import Jail
+from banish.model import Basis, Decision
 from banish.sources.matches import Match
 
 if TYPE_CHECKING:
@@ -63,18 +66,23 @@ class Service:
             "problems": _problem_rows(problem for problem in problems if jail is None or problem.section == jail),
         }
 
-    def banned(self, network: str | None) -> list[BannedRow]:
+    def banned(self, network: str | None) -> Iterable[BannedRow]:
         """Return every ban in force, or those that concern one address or network."""
         self._at_work()
         if network is None:
-            return [_ban_row(decision) for decision in self._daemon.ledger]
+            return map(_ban_row, list(self._daemon.ledger))
         wanted = parse(network)
         if wanted is None:
             raise ControlError(f"{network!r} is neither an address nor a network", commands.USAGE)
         return [_ban_row(decision) for decision in self._daemon.ledger.find(wanted)]
 
-    def ban(self, jail: str, addresses: list[str], seconds: float | None, reason: str | None) -> list[Outcome]:
-        """Ban each of *addresses*: what is ignored or is no address is refused, the others are one transaction."""
+    def ban(
+        self, jail: str, addresses: list[str], seconds: float | None, reason: str | None, force: bool
+    ) -> list[Outcome]:
+        """Ban each of *addresses*: what is spared or is no address is refused, the others are one transaction.
+
+        *force* asks no rule who is spared.
+        """
         self._at_work()
         running = self._daemon.running.get(jail)
         if running is None:
@@ -92,33 +100,43 @@ class Service:
                 rows[place] = _row(text, jail, "invalid", what)
                 continue
             shown = show(network)
-            rule = running.jail.ignore.rule(shown, network)
+            rule = None if force else running.jail.ignore.rule(shown, network)
             if rule is not None:
                 rows[place] = _row(shown, jail, "refused", f"ignored by {rule}")
             else:
-                term = running.jail.term(shown) if seconds is None else Term(seconds)
+                term, basis = _term(running.jail, shown, seconds)
                 end, why = now + term.seconds, reason or "by hand"
-                decisions[place] = Decision(jail, shown, network, now, end, "admin", why, increase=term.increase)
+                decisions[place] = Decision(
+                    jail, shown, network, now, end, "admin", why, increase=term.increase, basis=basis, forced=force
+                )
         entries = self._daemon.pipeline.decide(decisions.values(), now)
         trouble = self._daemon.not_in_force()
         for place, (outcome, standing, _) in zip(decisions, entries, strict=True):
-            if outcome == "expired":
-                rows[place] = _row(standing.id, jail, "refused", "it would be over at once")
-                continue
-            rows[place] = {**_row(standing.id, jail, outcome, standing.reason), "expires_at": _end(standing.expires_at)}
-            if trouble:
-                rows[place]["problem"] = trouble
+            match outcome:
+                case "expired":
+                    rows[place] = _row(standing.id, jail, "refused", "it would be over at once")
+                case "refused" | "withheld":
+                    rows[place] = _row(standing.id, jail, "refused", f"{standing.reason}; --force bans it")
+                case _:
+                    row = _row(standing.id, jail, outcome, standing.reason)
+                    rows[place] = {**row, "expires_at": _end(standing.expires_at)}
+                    if trouble:
+                        rows[place]["problem"] = trouble
         return [rows[place] for place in range(len(addresses))]
 
-    def unban(self, jail: str | None, addresses: list[str], everything: bool) -> list[Outcome]:
+    def unban(self, jail: str | None, addresses: list[str], everything: bool) -> Iterable[Outcome]:
         """Lift the bans of *addresses*, or all; a network lifts what lies within it, an address never a wider network."""
         self._at_work()
         if jail is not None and jail not in self._daemon.running:
             raise self._no_such(jail)
         now = self._clock()
         if everything:
-            rows = self._lift(decision for decision in self._daemon.ledger if jail in (None, decision.jail))
-            return rows + _unbanned(self._daemon.forget_dormant(lambda decision: jail in (None, decision.jail), now))
+            jails = list(self._daemon.running) if jail is None else [jail]
+            lifted = self._daemon.pipeline.lift_all(jails, now)
+            for decision in lifted:
+                self._daemon.running[decision.jail].jail.forget(decision.id)
+            lifted += self._daemon.restoring.forget_dormant(lambda decision: jail in (None, decision.jail), now)
+            return map(_unbanned_row, lifted)
         rows = []
         for text in addresses:
             network = parse(text)
@@ -126,7 +144,7 @@ class Service:
                 _row(text, jail or "", "not banned", self._why_not(network))
             ]
         wanted = [(text, parse(text)) for text in addresses]
-        dormant = self._daemon.forget_dormant(
+        dormant = self._daemon.restoring.forget_dormant(
             lambda decision: (
                 jail in (None, decision.jail) and any(_is_hit(decision, text, network) for text, network in wanted)
             ),
@@ -134,6 +152,33 @@ class Service:
         )
         hit = {decision.id for decision in dormant}
         return [row for row in rows if row["outcome"] != "not banned" or row["address"] not in hit] + _unbanned(dormant)
+
+    def resume(self, jail: str) -> Resumed:
+        """Let a paused jail ban again."""
+        self._at_work()
+        if jail not in self._daemon.running:
+            raise self._no_such(jail)
+        return {"jail": jail, "withheld": self._daemon.protection.guardian.resume(jail, self._clock())}
+
+    def log(self, subject: str | None, seconds: float | None) -> list[LogRow]:
+        """Return the last events."""
+        self._at_work()
+        since = 0.0 if seconds is None else self._clock() - seconds
+        try:
+            found = self._daemon.incidents(subject, since)
+        except StoreError as error:
+            raise ControlError(str(error), commands.FAILED) from error
+        return [
+            {
+                "at": incident.at,
+                "jail": incident.jail,
+                "kind": incident.kind,
+                "address": incident.id,
+                "reason": incident.reason,
+                "origin": incident.origin,
+            }
+            for incident in found
+        ]
 
     def reload(self) -> Reloaded:
         """Read the configuration again."""
@@ -189,11 +234,11 @@ class Service:
             "failed_total": running.jail.failed_total,
             "banned_now": daemon.ledger.banned(name),
             "banned_total": daemon.ledger.banned_total(name),
-            "sources": [self._source(path, lag) for path, _, lag, *_ in daemon.sources_of(name)],
+            "sources": [self._source(name, path, lag) for path, _, lag, *_ in daemon.sources_of(name)],
             "enabled": True,
             "problem": own[0] if own else None,
             "reads": running.config.reads,
-            "reads_because": daemon.why_source(name),
+            "reads_because": daemon.sourcing.why.get(name, ""),
             "actions": [{"name": action.actname, "served": action.served} for action in running.config.actions],
         }
         if running.config.reads == "journal":
@@ -202,9 +247,9 @@ class Service:
             status["banned"] = [decision.id for decision in daemon.ledger.of_jail(name)]
         return status
 
-    def _source(self, path: str, lag: int) -> SourceStatus:
-        judged = self._daemon.pipeline.judged[path]
-        return {"name": path, "lines": judged.lines, "bytes": judged.bytes, "lag_bytes": lag}
+    def _source(self, jail: str, path: str, lag: int) -> SourceStatus:
+        judged, why = self._daemon.pipeline.judged[path], self._daemon.every_line_of(path, jail)
+        return {"name": path, "lines": judged.lines, "bytes": judged.bytes, "lag_bytes": lag, "every_line": why or None}
 
     def _no_such(self, jail: str) -> ControlError:
         if jail in self._daemon.broken:
@@ -214,6 +259,14 @@ class Service:
         return ControlError(f"Sorry but the jail '{jail}' does not exist", commands.NOT_FOUND, names)
 
 
+def _term(jail: Jail, shown: str, seconds: float | None) -> tuple[Term, Basis]:
+    """Return how long a ban by hand lasts, and what that goes by: *seconds* as they were said, or the jail's ban time."""
+    if seconds is not None:
+        return Term(seconds), "said"
+    term = jail.term(shown)
+    return term, "increased" if term.increase else "bantime"
+
+
 def _is_hit(decision: Decision, text: str, network: Network | None) -> bool:
     if network is None or decision.network is None:
         return decision.id == text
@@ -221,7 +274,11 @@ def _is_hit(decision: Decision, text: str, network: Network | None) -> bool:
 
 
 def _unbanned(decisions: Iterable[Decision]) -> list[Outcome]:
-    return [_row(decision.id, decision.jail, "unbanned", "") for decision in decisions]
+    return list(map(_unbanned_row, decisions))
+
+
+def _unbanned_row(decision: Decision) -> Outcome:
+    return _row(decision.id, decision.jail, "unbanned", "")
 
 
 def _row(address: str, jail: str, outcome: OutcomeName, reason: str) -> Outcome:

@@ -23,7 +23,9 @@ from typing import Literal, NamedTuple
 from banish.config.jails import Configuration, JailConfig
 from banish.daemon.assembly import Running
 from banish.errors import ConfigError
+from banish.model import Notice
 from banish.sources import globs
+from banish.sources.files import FileStatus
 from banish.sources.journal import JournalSource, Watch, latest_entries, obstacle
 from banish.sources.matches import Match
 from banish.sources.paths import LogPath
@@ -47,6 +49,10 @@ class Handover(NamedTuple):
     jail: str
     since: float
     why: str
+
+    def notice(self, config: JailConfig) -> Notice:
+        """Return what a person should know; *config* is what the jail goes by now."""
+        return Notice("NOTICE", "jail", f"Jail '{self.jail}' reads {_read_by(config)} from now on: {self.why}")
 
 
 class _Change(NamedTuple):
@@ -93,6 +99,14 @@ class Sourcing:
                     self.since[config.name] = _written_at(files) if files else now
             jails.append(config.on(reads))
         return replace(configuration, jails=tuple(jails))
+
+    def choices(self, chosen: Configuration) -> list[Notice]:
+        """Return what a person should know of what was *chosen*, where there was a choice."""
+        return [
+            Notice("INFO", "jail", f"Jail '{config.name}' reads {_read_by(config)}: {self.why[config.name]}")
+            for config in chosen.jails
+            if config.other is not None
+        ]
 
     def _choice(self, config: JailConfig, before: Running | None, latest: Mapping[Watch, float]) -> tuple[Reads, str]:
         if config.other is None or not _usable(config):
@@ -185,6 +199,32 @@ def _awoken(before: _Files, files: _Files) -> str:
         if identity[2] and identity != before.get(name):
             return f"{name} {'is written to again' if name in before else 'has appeared'}"
     return ""
+
+
+def _read_by(config: JailConfig) -> str:
+    return config.watch.name if config.reads == "journal" else ", ".join(path.pattern for path in config.logpaths)
+
+
+def handed_over(running: Mapping[str, Running], jail: str) -> Configuration:
+    """Return the configuration of what is *running*, but with *jail* set to read its files."""
+    return Configuration(
+        tuple(each.config.on("files") if name == jail else each.config for name, each in running.items())
+    )
+
+
+def from_head(config: JailConfig) -> list[LogPath]:
+    """Return the files of a jail that goes over to them, to be read from their beginning where they are new to us."""
+    return [replace(path, start="head") for path in config.logpaths]
+
+
+def logpaths(running: Mapping[str, Running]) -> list[LogPath]:
+    """Return the files that are wanted."""
+    return [path for each in running.values() if each.config.reads == "files" for path in each.config.logpaths]
+
+
+def part_of(watch: Watch) -> FileStatus:
+    """Return a row for a part of the journal like those of files; its size is not known, nor how far behind it is read."""
+    return FileStatus(watch.name, 0, 0, found=True, problem=None)
 
 
 def ages(running: Mapping[str, Running]) -> list[tuple[Watch, float]]:

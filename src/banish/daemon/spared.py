@@ -39,6 +39,7 @@ class Spared:
         """Learn and teach what can be known without waiting: own addresses, files, and names that were resolved before."""
         self._own, self._trouble = own_addresses()
         self._teach(jails, now)
+        self._taught = self._knowledge(jails, now)
 
     @staticmethod
     def must_look(jails: Iterable[Jail]) -> bool:

@@ -8,43 +8,44 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
 import time
-from collections.abc import Awaitable, Callable, Collection, Generator, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import banish
-from banish.config.jails import Configuration, JailConfig, load
+from banish.config.jails import Configuration, load
 from banish.config.settings import DaemonSettings, load_settings
 from banish.control.server import ControlServer
 from banish.daemon.assembly import Assembly, Running, assemble
-from banish.daemon.background import figures, history
-from banish.daemon.complaints import unread, unreadable, unspared
+from banish.daemon.background import world
+from banish.daemon.complaints import given_up, unread, unreadable, unspared
+from banish.daemon.ears import Ears
+from banish.daemon.guard import Guard
 from banish.daemon.logbook import Logbook
 from banish.daemon.pipeline import Pipeline
+from banish.daemon.protection import Protection
+from banish.daemon.purging import Purging
 from banish.daemon.questions import Answer, Questions
+from banish.daemon.restoring import Restoring, without_collection
 from banish.daemon.service import Service
-from banish.daemon.sourcing import Sourcing, ages
-from banish.daemon.spared import Spared
+from banish.daemon.sourcing import Sourcing, ages, from_head, handed_over, logpaths, part_of
+from banish.daemon.subscribers import Subscribers
+from banish.daemon.workers import for_ever, stroke
 from banish.decisions.ledger import Ledger
 from banish.enforcement.actions import ActionSettings
 from banish.enforcement.commands.runner import Runner
-from banish.enforcement.commands.ticket import World
 from banish.enforcement.dispatch import Dispatch
 from banish.errors import ConfigError, Problem, StoreError
+from banish.failures.crowd import Crowd
 from banish.failures.ignore import CacheSettings
-from banish.jail import Jail
-from banish.lines import entries
-from banish.lines.reader import LineReader, LineSettings
 from banish.lookups.commands import Commands
 from banish.lookups.hosts import Hosts
 from banish.lookups.names import Names
-from banish.model import Decision, Notice, Question
+from banish.model import Batch, Incident, JournalBatch, Notice, Question
 from banish.sources.files import FileSource, FileStatus
 from banish.sources.journal import JournalSource
-from banish.sources.paths import LogPath
 from banish.store.database import Store
 from banish.subscription import Subscription
 
@@ -52,11 +53,7 @@ TICK = 1.0
 """Seconds between two looks at what time has brought; the kernel itself ends a ban to the millisecond."""
 IDLE = 2.0
 """The same while there is nothing to read and no ban about to end: to be woken is most of what an idle daemon costs."""
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
-"""Seconds until what failed by a bug of ours begins again: 1, 2, 4 … 60."""
 CLOCK_JUMP = 2.0
-PURGE_EVERY = 3600.0
-"""Seconds between two rounds of forgetting old bans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +74,28 @@ class Supervisor:
     def __init__(self, options: Options) -> None:
         self.started_at = time.time()
         self.ledger = Ledger()
+        self._crowd = Crowd()
         self.logbook = Logbook()
         self.running: dict[str, Running] = {}
         self.broken: dict[str, Problem] = {}
-        self.dormant: set[str] = set()
-        """Jails that do not run now but have bans in the database."""
         self.pipeline: Pipeline
+        self.protection: Protection
+        self.restoring: Restoring
         self._options = options
+        self._guard = Guard()
         self._settings = DaemonSettings()
         self._problems: list[Problem] = []
-        self._readers: dict[tuple[str, LineSettings], LineReader] = {}
-        self._subscriptions: dict[str, tuple[dict[str, Running], frozenset[str], list[Subscription]]] = {}
-        """Who watches a source, behind the jails and the patterns of the source that this was found out for."""
-        self._sourcing = Sourcing()
+        self._watchers = Subscribers(self._guard.source)
+        self.sourcing = Sourcing()
         self._names = Names()
-        self._spared = Spared(self._names)
         self._commands: Commands
         self._questions: Questions
         self._stopping: asyncio.Event
-        self._purge_at = 0.0
         self._read_at = 0.0
         self._ahead = time.time() - time.monotonic()
         self._reported: set[str] = set()
+        self._ears = Ears(self._disturbed, self.logbook)
+        self._purging: Purging
         self._store: Store
         self._dispatch: Dispatch
         self._runner: Runner
@@ -116,7 +113,7 @@ class Supervisor:
         self._configure_log(self._settings)
         self.logbook.say("server", "INFO", "-" * 50)
         self.logbook.say("server", "INFO", f"Starting banish v{banish.__version__}")
-        assembly = assemble(self._configuration(), {}, self.ledger)
+        assembly = self._assembled()
         self._take(assembly, problems)
         _must_be_trusted(self._problems)
         if not self.running:
@@ -141,7 +138,7 @@ class Supervisor:
         try:
             self._begin(time.time())
             # Names come after the bans: a slow name server must not leave a hole, and whom a name spares is let in then.
-            await self._refresh_spared()
+            await self.protection.refresh(time.time())
             service.ready = True
             ready()
             await self._watch()
@@ -155,10 +152,14 @@ class Supervisor:
     def _begin(self, now: float) -> None:
         """Put in force what earlier runs banned, and open the logs."""
         self._dispatch = Dispatch(self._actions(), lambda: self.ledger)
-        self.pipeline = Pipeline(self.ledger, self._dispatch, self._store, self.logbook)
+        self.pipeline = Pipeline(self.ledger, self._dispatch, self._store, self.logbook, self._guard)
+        self.protection = Protection(self._names, self.pipeline, self._tell)
+        self.restoring = Restoring(self.ledger, self._store, self.protection, self.logbook)
         self.pipeline.subscribe = self._subscribers
         hosts = Hosts()
-        self._runner = Runner(lambda: self.ledger, self._world(), self.logbook.say, hosts.name_of)
+        self._runner = Runner(
+            lambda: self.ledger, world(lambda: self.running, self.ledger, self._store), self.logbook.say, hosts.name_of
+        )
         self.pipeline.act = self._runner.apply
         self._commands = Commands(hosts)
         self._questions = Questions(
@@ -169,17 +170,19 @@ class Supervisor:
             tell=self._tell,
             clock=time.time,
         )
-        self._spared.look(self._jails(), now)
-        with _without_collection():
-            self._restore(self.running, now)
+        self.protection.configure(self.running, self._settings.spare, now)
+        with without_collection():
+            restored = self.restoring.restore(self.running, self.running, now)
             self._tell(self._dispatch.start(now))
             self._runner.configure(self._actions())
-        self._source = FileSource(self._logpaths(), self._store.positions())
+        self._ears.attend(self._dispatch.listeners())
+        self._source = FileSource(logpaths(self.running), self._store.positions())
         self._journal = JournalSource(self._store.cursors())
         self._journal.configure(ages(self.running))
-        self._purge_at = now + PURGE_EVERY
+        self._purging = Purging(self._store, self.ledger, self.logbook, now)
         for name in self.running:
             self.logbook.say("jail", "INFO", f"Jail '{name}' started")
+        self.restoring.tell(restored)
 
     def stop(self) -> None:
         """Make ``run`` come to its end."""
@@ -187,7 +190,7 @@ class Supervisor:
 
     async def _watch(self) -> None:
         workers = [
-            asyncio.create_task(self._for_ever(work))
+            asyncio.create_task(for_ever(work, self.logbook))
             for work in (self._read, self._read_journal, self._keep_time, self._keep_spared)
         ]
         try:
@@ -198,34 +201,22 @@ class Supervisor:
             await asyncio.gather(*workers, return_exceptions=True)
             await self._questions.close()
 
-    async def _for_ever(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do *work*, and begin again when it fails: whatever a bug may be, the rest of the protection goes on."""
-        pause = FIRST_PAUSE
-        while True:
-            began = time.monotonic()
-            try:
-                await work()
-                return
-            except Exception as error:  # noqa: BLE001 - see above
-                self.logbook.bug("server", f"{work.__name__} failed and begins again in {pause:.0f} s", error)
-            await asyncio.sleep(pause)
-            pause = FIRST_PAUSE if time.monotonic() - began > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
-
     async def _read(self) -> None:
         async for batch in self._source.batches():
-            self._read_at = time.time()
-            self.pipeline.feed(batch, self._read_at)
-            self._ask()
+            self._judge(batch)
 
     async def _read_journal(self) -> None:
         async for batch in self._journal.batches():
-            self._read_at = time.time()
-            self.pipeline.feed(batch, self._read_at)
-            self._ask()
+            self._judge(batch)
+
+    def _judge(self, batch: Batch | JournalBatch) -> None:
+        self._read_at = time.time()
+        self.pipeline.feed(batch, self._read_at)
+        self._ask()
 
     async def _keep_time(self) -> None:
         while True:
-            await _stroke(IDLE if self._idle(time.time()) else TICK)
+            await stroke(IDLE if self._idle(time.time()) else TICK)
             now = time.time()
             self._mind_the_clock(now)
             self.pipeline.expire(now)
@@ -234,7 +225,7 @@ class Supervisor:
             self._tell(self._dispatch.tick(now))
             self._report_sources()
             self._hand_over(now)
-            self._purge(now)
+            self._purging.tick(self._settings, now)
             self.pipeline.remember(self._source.positions())
             self.pipeline.remember(self._journal.positions())
             self.pipeline.save(now=now)
@@ -251,17 +242,14 @@ class Supervisor:
             self.logbook.say("server", "WARNING", f"The clock was set by {jumped:+.0f} s; bans end by the new one")
             self._tell(self._dispatch.start(now))
 
+    def _disturbed(self) -> None:
+        self._tell(self._dispatch.hear(time.time()))
+
     async def _keep_spared(self) -> None:
         """Beside the clock, because a name server may take its time."""
         while True:
-            await _stroke(TICK if self._spared.must_look(self._jails()) else IDLE)
-            await self._refresh_spared()
-
-    async def _refresh_spared(self) -> None:
-        """Learn who must not be banned, and end the bans of those that are."""
-        now = time.time()
-        if await self._spared.refresh(self._jails(), now):
-            self._lift_ignored(now)
+            await stroke(TICK if self.protection.must_look() else IDLE)
+            await self.protection.refresh(time.time())
 
     async def _close(self, server: ControlServer) -> None:
         await server.close()
@@ -275,14 +263,18 @@ class Supervisor:
                 self.logbook.say("jail", "INFO", f"Jail '{name}' stopped")
         if hasattr(self, "_runner"):
             await (self._runner.stop() if self._stopping.is_set() else self._runner.abandon())
+        self._ears.close()
         if hasattr(self, "_dispatch"):
             # Who did not mean to stop leaves the table standing: the kernel goes on without us.
-            self._tell(self._dispatch.stop(keep=not self._stopping.is_set()))
+            self._tell(self._dispatch.stop(keep=self._settings.keepbans or not self._stopping.is_set()))
         try:
             self._store.close()
         except StoreError as error:
             self.logbook.say("database", "ERROR", str(error))
         self._names.close()
+        if hasattr(self, "restoring"):
+            await self.restoring.told()
+            self.protection.close()
         self.logbook.say("server", "INFO", "Exiting banish")
 
     # Reload
@@ -299,35 +291,37 @@ class Supervisor:
         except ConfigError as error:
             self.logbook.say("server", "ERROR", f"Reload refused, all goes on as before: {error}")
             raise
-        before, patterns = dict(self.running), {path.pattern for path in self._logpaths()}
+        before, patterns = dict(self.running), {path.pattern for path in logpaths(self.running)}
         self._settings = settings
         self._take(assembly, problems)
         now = time.time()
         for name in before.keys() - self.running.keys():
             # Only the firewall forgets them: should the jail come back, its bans are in the database.
-            self.dormant.add(name)
+            self.restoring.sleep(name)
             for change in self.ledger.lift_jail(name):
                 self.logbook.lifted(change.decision, repealed=True)
             self.logbook.say("jail", "INFO", f"Jail '{name}' stopped")
-        self._spared.look(self._jails(), now)
-        self._restore(self.running.keys() - before.keys(), now)
-        self._lift_ignored(now)
+        self.protection.configure(self.running, self._settings.spare, now)
+        restored = self.restoring.restore(self.running, self.running.keys() - before.keys(), now)
+        self.protection.heed(now)
         self._tell(self._dispatch.reconfigure(self._actions(), now))
         self._runner.configure(self._actions())
-        after = self._logpaths()
+        self._ears.attend(self._dispatch.listeners())
+        self.restoring.tell(restored)
+        after = logpaths(self.running)
         self._source.remove(patterns - {path.pattern for path in after})
         self._source.add(after)
         self._journal.configure(ages(self.running))
-        for name, since in self._sourcing.since.items():
+        for name, since in self.sourcing.since.items():
             self.running[name].jail.bound(since=since)
-        self._readers.clear()
+        self._watchers.forget()
         self._commands.forget()
         self.logbook.say("server", "INFO", "Reload finished.")
         return sorted(self.running)
 
     def _read_again(self) -> tuple[Assembly, tuple[Problem, ...], DaemonSettings]:
         settings, problems = load_settings(self._options.config, self._options.data)
-        assembly = assemble(self._configuration(), self.running, self.ledger)
+        assembly = self._assembled()
         _must_be_trusted([*problems, *assembly.problems])
         if not assembly.running:
             raise ConfigError(Problem("no jail could run with this configuration", _what_to_do(assembly.broken)))
@@ -339,7 +333,12 @@ class Supervisor:
         """Return everything that a person should mend, at this moment."""
         log = [self.logbook.trouble] if self.logbook.trouble is not None else []
         ours = [*log, *self._store.problems, *self._dispatch.problems(), *self._runner.problems()]
-        return [*self._problems, *ours, *self._standing_problems()]
+        return [*self.protection.guardian.problems(), *self._problems, *ours, *self._standing_problems()]
+
+    def incidents(self, subject: str | None, since: float) -> list[Incident]:
+        """Return what happened since *since*, to all jails or to *subject* (a jail or an address); the latest, oldest first."""
+        self.pipeline.save(now=time.time())
+        return self._store.incidents(subject, since)
 
     def not_in_force(self) -> str:
         """Return what keeps new bans from being in force; empty when nothing does."""
@@ -350,37 +349,37 @@ class Supervisor:
         """Return the files that jail *name* reads now, or its part of the journal."""
         config = self.running[name].config
         if config.reads == "journal":
-            return [FileStatus(config.watch.name, 0, 0, True, None)]
-        patterns = {path.pattern for path in self.running[name].config.logpaths}
+            return [part_of(config.watch)]
+        patterns = {path.pattern for path in config.logpaths}
         return [row for row in self._source.status() if row.found and patterns & self._source.patterns_of(row.path)]
 
-    def why_source(self, name: str) -> str:
-        """Return why jail *name* reads what it reads."""
-        return self._sourcing.why.get(name, "")
+    def every_line_of(self, source: str, name: str) -> str:
+        """Return why jail *name* is shown every line of *source* at present; empty when it is not."""
+        jail = self.running[name].jail
+        return next((each.aside(jail) for each in self._subscribers(source) if jail in each.jails), "")
 
     # Parts
 
-    def _configuration(self) -> Configuration:
-        """Read the configuration, and choose what each jail reads."""
-        read = load(self._options.config, self._options.data)
-        chosen = self._sourcing.choose(read, self.running, time.time())
-        for config in chosen.jails:
-            if config.other is not None:
-                self.logbook.say(
-                    "jail", "INFO", f"Jail '{config.name}' reads {_read(config)}: {self._sourcing.why[config.name]}"
-                )
-        return chosen
+    def _assembled(self) -> Assembly:
+        """Read the configuration and make its jails, each for what it shall read."""
+        configuration = load(self._options.config, self._options.data)
+        chosen = self.sourcing.choose(configuration, self.running, time.time())
+        self._tell(self.sourcing.choices(chosen))
+        return self._assemble(chosen)
+
+    def _assemble(self, configuration: Configuration) -> Assembly:
+        return assemble(configuration, self.running, self.ledger, self._crowd, self._guard.jail)
 
     def _hand_over(self, now: float) -> None:
         """Let jails that read the journal read their files, where these have appeared."""
-        for name, since, why in self._sourcing.due(self.running, self._journal, now):
-            jails = [each.config.on("files") if key == name else each.config for key, each in self.running.items()]
-            self.running = assemble(Configuration(tuple(jails)), self.running, self.ledger).running
-            self.running[name].jail.bound(since=since)
-            config = self.running[name].config
-            self._source.add(replace(path, start="head") for path in config.logpaths)
+        for handover in self.sourcing.due(self.running, self._journal, now):
+            self.running = self._assemble(handed_over(self.running, handover.jail)).running
+            self.protection.configure(self.running, self._settings.spare, now)
+            running = self.running[handover.jail]
+            running.jail.bound(since=handover.since)
+            self._source.add(from_head(running.config))
             self._journal.configure(ages(self.running))
-            self.logbook.say("jail", "NOTICE", f"Jail '{name}' reads {_read(config)} from now on: {why}")
+            self._tell([handover.notice(running.config)])
 
     def _configure_log(self, settings: DaemonSettings) -> None:
         options = self._options
@@ -392,80 +391,11 @@ class Supervisor:
         for problem in self._problems:
             self.logbook.problem(problem)
 
-    def _jails(self) -> list[Jail]:
-        return [running.jail for running in self.running.values()]
-
     def _actions(self) -> dict[str, tuple[ActionSettings, ...]]:
         return {name: running.config.actions for name, running in self.running.items()}
 
-    def _world(self) -> World:
-        """What actions made of commands may ask."""
-        return World(
-            lambda jail: figures(self.running.get(jail), self.ledger),
-            lambda id_: history(self._store, [*self.running], id_),
-        )
-
-    def _logpaths(self) -> list[LogPath]:
-        reading = [running.config for running in self.running.values() if running.config.reads == "files"]
-        return [path for config in reading for path in config.logpaths]
-
     def _subscribers(self, source: str) -> list[Subscription]:
-        """Who watches *source*, by the line settings they share; asked for every batch."""
-        patterns = self._source.patterns_of(source)
-        known = self._subscriptions.get(source)
-        if known is None or known[0] is not self.running or known[1] != patterns:
-            # A reload puts another table of jails in place, so that nothing of before is met again.
-            known = self._subscriptions[source] = self.running, patterns, self._find_subscribers(source, patterns)
-        return known[2]
-
-    def _find_subscribers(self, source: str, patterns: frozenset[str]) -> list[Subscription]:
-        found: dict[LineSettings, list[Jail]] = {}
-        for running in self.running.values():
-            if running.config.reads == "journal":
-                if running.config.watch.name == source:
-                    found.setdefault(entries.SETTINGS, []).append(running.jail)
-            elif any(path.pattern in patterns for path in running.config.logpaths):
-                found.setdefault(running.jail.settings.lines, []).append(running.jail)
-        for settings in found:
-            if (source, settings) not in self._readers:
-                self._readers[source, settings] = LineReader(settings)
-        return [Subscription(self._readers[source, settings], jails) for settings, jails in found.items()]
-
-    def _restore(self, jails: Collection[str], now: float) -> None:
-        """Enter in the ledger what earlier runs, or these jails before they left, have banned."""
-        if not jails:
-            return
-        for (jail, id_), past in self._store.past().items():
-            if jail in jails:
-                self.ledger.remember(jail, id_, past)
-        self.dormant = set()
-        for decision in self._store.standing(now):
-            if decision.jail not in self.running:
-                self.dormant.add(decision.jail)
-            elif decision.jail in jails:
-                rules = self.running[decision.jail].jail.ignore
-                if rules.rule(decision.id, decision.network) is None:
-                    self.logbook.entry(self.ledger.apply(replace(decision, origin="restored"), now), now)
-
-    def forget_dormant(self, wanted: Callable[[Decision], bool], now: float) -> list[Decision]:
-        """End what is banned in jails that do not run, as far as *wanted*: it would be in force again when they do."""
-        if not self.dormant:
-            return []
-        found = [
-            decision for decision in self._store.standing(now) if decision.jail in self.dormant and wanted(decision)
-        ]
-        self._store.save(pardons=[(decision.jail, decision.id) for decision in found], now=now)
-        return found
-
-    def _lift_ignored(self, now: float) -> None:
-        """End the bans of whoever ``ignoreip`` spares since the reload."""
-        spared = [
-            decision
-            for decision in self.ledger
-            if (running := self.running.get(decision.jail))
-            and running.jail.ignore.rule(decision.id, decision.network) is not None
-        ]
-        self.pipeline.lift(spared, now)
+        return self._watchers.of(source, self._source.patterns_of(source), self.running)
 
     def _ask(self) -> None:
         """Find the answers to what the heart asked, beside the reading of logs."""
@@ -491,7 +421,7 @@ class Supervisor:
         found = {str(problem): problem for problem in self._standing_problems()}
         self._tell(self._journal.notices())
         notices = self._source.notices()
-        told = set(self._source.problems().values()) if notices else ()
+        told = {problem for _, problem in self._source.problems()} if notices else ()
         self._tell(notice for notice in notices if notice.text not in told)
         for text, problem in found.items():
             if text not in self._reported:
@@ -500,20 +430,7 @@ class Supervisor:
 
     def _standing_problems(self) -> list[Problem]:
         blind = [*unreadable(self.running, self._source), *unread(self.running, self._journal)]
-        return [*blind, *unspared(self.running, self._spared)]
-
-    def _purge(self, now: float) -> None:
-        """Forget, a little at a time, bans that ended longer than dbpurgeage ago."""
-        if 0 <= self._purge_at - now <= PURGE_EVERY:
-            return
-        try:
-            purged = self._store.purge(now, self._settings.dbpurgeage)
-        except StoreError as error:
-            self.logbook.say("database", "ERROR", str(error))
-            purged = 0
-        self._purge_at = now if purged else now + PURGE_EVERY
-        if not purged:
-            self.ledger.forget_before(now - self._settings.dbpurgeage)
+        return [*blind, *unspared(self.running, self.protection.spared), *given_up(self.running, self._guard)]
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -527,29 +444,6 @@ class Supervisor:
             return  # still starting, with what the configuration says now
         with contextlib.suppress(ConfigError):  # it is in the log
             self.reload()
-
-
-async def _stroke(every: float) -> None:
-    """Sleep until the loop's clock is at a multiple of *every* seconds: what is due at the same time wakes the system once."""
-    await asyncio.sleep(every - asyncio.get_running_loop().time() % every)
-
-
-@contextlib.contextmanager
-def _without_collection() -> Generator[None]:
-    """Do not look for garbage while the block makes what will stay; and never again among what it has made.
-
-    The collector goes through all objects again and again while their number grows, and finds nothing.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
-def _read(config: JailConfig) -> str:
-    return config.watch.name if config.reads == "journal" else ", ".join(path.pattern for path in config.logpaths)
 
 
 def _must_be_trusted(problems: Iterable[Problem]) -> None:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from banish import durations
 from banish.decisions import formula
 from banish.decisions.formula import Ban, Formula
-from banish.model import Increase
+from banish.model import Basis, Decision, Increase
 
 LONGEST = 100 * durations.YEAR
 """Seconds that a formula can reach; for ever is for administrators to say."""
@@ -83,6 +83,30 @@ def term(settings: BanTimeSettings, history: History, random: Callable[[], float
     if seconds <= 0:
         seconds = base
     return Term(seconds, Increase(history.bans, history.last_at, base), problem)
+
+
+def longest(settings: BanTimeSettings, basis: Basis) -> float:
+    """Return how many seconds after its end was decided a restored ban may last at most, ``math.inf`` for no limit.
+
+    fail2ban's rule (measured, version 1.0.2): ``bantime`` as it is configured now, or with ``bantime.increment`` its ``maxtime``;
+    so lowering it shortens bans of an earlier run, and raising it lengthens none. There it holds for every ban; here what was
+    said by hand stands, and so does an increased ban where increments have been switched off since.
+    """
+    if basis == "said":
+        return math.inf
+    if settings.increment:
+        return settings.maxtime + settings.rndtime
+    return settings.bantime if basis == "bantime" else math.inf
+
+
+def shortened(settings: BanTimeSettings, decision: Decision) -> Decision:
+    """Return *decision*, of an earlier run, with the end that the *settings* of today leave it; see ``longest``.
+
+    It is counted from when the end was decided: a ban that was prolonged is older than its end is long.
+    """
+    begin = decision.at if decision.set_at is None else decision.set_at
+    end = begin + longest(settings, decision.basis)
+    return decision._replace(expires_at=end) if end < decision.expires_at else decision
 
 
 def weight(settings: BanTimeSettings, history: History, maxretry: int) -> int:

@@ -5,7 +5,9 @@ enforcement must carry out. The ledger, not the kernel, is the truth: the kernel
 somebody deletes there is put back from here.
 
 How often an id has been banned is remembered beyond the end of its ban, until ``forget_before`` or ``pardon``, for COUNTS ids
-at most: who was banned longest ago is forgotten first.
+that are not banned now at most: whose ban ended longest ago is forgotten first.
+
+There may be half a million bans at once, so what is kept of each is little: no evidence (``Decision.bare``), and nothing twice.
 
 An id is banned per jail, and may be banned by several. A decision about an id that is banned already never shortens the ban.
 """
@@ -15,8 +17,8 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from banish import addresses
@@ -28,9 +30,12 @@ COUNTS = 1_000_000
 
 
 class Entry(NamedTuple):
-    """What became of a decision. *change* is None when nothing has to be done; *decision* is what stands now."""
+    """What became of a decision. *change* is None when nothing has to be done; *decision* is what stands now.
 
-    outcome: Literal["banned", "prolonged", "already banned", "expired"]
+    ``refused`` and ``withheld`` are not the ledger's: such a decision never came here, and its reason says why.
+    """
+
+    outcome: Literal["banned", "prolonged", "already banned", "expired", "refused", "withheld"]
     decision: Decision
     change: Change | None
 
@@ -43,6 +48,9 @@ class Past(NamedTuple):
     until: float = math.inf
 
 
+_NO_PAST = Past(0)
+
+
 class Ledger:
     """Bans in force, by jail and id."""
 
@@ -52,6 +60,7 @@ class Ledger:
         """By jail, the ids that are networks of more than one address."""
         self._ends: list[tuple[float, str, str]] = []
         self._past: dict[tuple[str, str], Past] = {}
+        """Of ids whose ban is over: as long as it stands, its decision knows as much."""
         self._past_jails: set[str] = set()
         self._totals: Counter[str] = Counter()
 
@@ -81,7 +90,7 @@ class Ledger:
         One address costs as much as there are banned networks, a network as much as there are bans.
         """
         shown = addresses.show(network)
-        one_host = network.prefixlen == network.max_prefixlen
+        one_host = network.of_one_host
         found = []
         for name, standing in self._jails.items():
             if jail is not None and name != jail:
@@ -101,17 +110,16 @@ class Ledger:
 
     def ban_count(self, jail: str, id_: str) -> int:
         """How often *jail* has banned *id_* so far."""
-        past = self._past.get((jail, id_))
-        return past.bans if past else 0
+        return self._known(jail, id_).bans
 
     def history(self, jail: str, id_: str) -> History:
         """What *jail* remembers of *id_*."""
-        past = self._past.get((jail, id_), Past(0))
+        past = self._known(jail, id_)
         return History(past.bans, past.at, id_ in self._jails.get(jail, ()))
 
     def history_everywhere(self, jail: str, id_: str) -> History:
         """What all jails remember of *id_*; its ban stands when *jail* has it."""
-        known = [past for name in self._past_jails if (past := self._past.get((name, id_)))]
+        known = [self._known(name, id_) for name in self._past_jails | self._jails.keys()]
         return History(
             sum(past.bans for past in known),
             max((past.at for past in known), default=0.0),
@@ -122,7 +130,9 @@ class Ledger:
         """Take in how *jail* banned *id_* in earlier runs."""
         self._past.pop((jail, id_), None)
         if len(self._past) >= COUNTS:
-            del self._past[next(iter(self._past))]
+            # Some at a time: a dictionary looks for its first entry behind all those that were there before.
+            for key in list(islice(self._past, COUNTS // 64 + 1)):
+                del self._past[key]
         self._past[jail, id_] = past
         self._past_jails.add(jail)
 
@@ -131,6 +141,25 @@ class Ledger:
         for key in [key for key, past in self._past.items() if past.until <= before]:
             del self._past[key]
         self._past_jails = {jail for jail, _ in self._past}
+
+    def restore(self, decisions: Iterable[Decision], now: float) -> list[Decision]:
+        """Enter what an earlier run has banned; return what stands now of it.
+
+        The same as ``apply`` of each, but made for very many at once: no changes come of it, because who restores puts the whole
+        of the ledger in force afterwards. A ban that stands already is left as it is.
+        """
+        entered = []
+        for decision in decisions:
+            standing = self._jails.setdefault(decision.jail, {})
+            if decision.expires_at > now and decision.id not in standing:
+                self._past.pop((decision.jail, decision.id), None)
+                self._keep(standing, decision)
+                if decision.expires_at != math.inf:
+                    self._ends.append((decision.expires_at, decision.jail, decision.id))
+                entered.append(decision)
+        heapq.heapify(self._ends)
+        self._totals.update(Counter(decision.jail for decision in entered))
+        return entered
 
     def apply(self, decision: Decision, now: float) -> Entry:
         """Enter *decision*; a new ban is counted, one that stands is prolonged when the new end is later."""
@@ -142,12 +171,15 @@ class Ledger:
             if decision.expires_at <= known.expires_at:
                 return Entry("already banned", known, None)
             # The ban is still the first one: its count stays, its evidence is what led to the longer end.
-            decision = replace(decision, at=known.at, ban_count=known.ban_count)
+            set_at = decision.at if decision.set_at is None else decision.set_at
+            forced = known.forced or decision.forced
+            decision = decision._replace(at=known.at, ban_count=known.ban_count, set_at=set_at, forced=forced)
             self._enter(decision)
             return Entry("prolonged", decision, Change("prolong", decision))
         if decision.origin != "restored":
             count = self.ban_count(decision.jail, decision.id) + 1
-            decision = replace(decision, ban_count=count)
+            if count != decision.ban_count:
+                decision = decision._replace(ban_count=count)
         self._totals[decision.jail] += 1
         self._enter(decision)
         return Entry("banned", decision, Change("ban", decision))
@@ -155,17 +187,32 @@ class Ledger:
     def lift(self, jail: str, id_: str) -> Change | None:
         """End the ban of *id_* in *jail* now; None when there is none."""
         decision = self._leave(jail, id_)
-        return None if decision is None else Change("unban", decision)
+        if decision is None:
+            return None
+        self._remember(decision)
+        return Change("unban", decision)
 
     def pardon(self, jail: str, id_: str) -> Change | None:
         """End the ban of *id_* in *jail* now, as one that should not have been: it does not count, nor do those before it."""
         self._past.pop((jail, id_), None)
-        return self.lift(jail, id_)
+        decision = self._leave(jail, id_)
+        return None if decision is None else Change("unban", decision)
+
+    def pardon_jail(self, jail: str) -> list[Decision]:
+        """End every ban of *jail* now, as ``pardon`` does, and return what stood."""
+        self._wide.pop(jail, None)
+        pardoned = list(self._jails.pop(jail, {}).values())
+        self._ends = [end for end in self._ends if end[1] != jail]
+        heapq.heapify(self._ends)
+        return pardoned
 
     def lift_jail(self, jail: str) -> list[Change]:
         """End every ban of *jail* now."""
         self._wide.pop(jail, None)
-        return [Change("unban", decision) for decision in self._jails.pop(jail, {}).values()]
+        lifted = list(self._jails.pop(jail, {}).values())
+        for decision in lifted:
+            self._remember(decision)
+        return [Change("unban", decision) for decision in lifted]
 
     def expire(self, now: float) -> list[Change]:
         """End the bans whose time is over, the earliest first."""
@@ -176,6 +223,7 @@ class Ledger:
             # An entry of the heap may be out of date: the ban was lifted, or its end was moved.
             if decision is not None and decision.expires_at == end:
                 self._leave(jail, id_)
+                self._remember(decision)
                 over.append(Change("unban", decision))
         return over
 
@@ -183,15 +231,27 @@ class Ledger:
         """When ``expire`` has something to do next, at the earliest; ``math.inf`` for never."""
         return self._ends[0][0] if self._ends else math.inf
 
+    def _known(self, jail: str, id_: str) -> Past:
+        """What is known of an id, banned or not."""
+        decision = self._jails.get(jail, {}).get(id_)
+        if decision is not None:
+            return Past(decision.ban_count, decision.at, decision.expires_at)
+        return self._past.get((jail, id_), _NO_PAST)
+
+    def _remember(self, decision: Decision) -> None:
+        self.remember(decision.jail, decision.id, Past(decision.ban_count, decision.at, decision.expires_at))
+
     def _leave(self, jail: str, id_: str) -> Decision | None:
         self._wide.get(jail, {}).pop(id_, None)
         return self._jails.get(jail, {}).pop(id_, None)
 
     def _enter(self, decision: Decision) -> None:
-        self._jails.setdefault(decision.jail, {})[decision.id] = decision
-        network = decision.network
-        if network is not None and network.prefixlen < network.max_prefixlen:
-            self._wide.setdefault(decision.jail, {})[decision.id] = None
-        self.remember(decision.jail, decision.id, Past(decision.ban_count, decision.at, decision.expires_at))
+        self._past.pop((decision.jail, decision.id), None)
+        self._keep(self._jails.setdefault(decision.jail, {}), decision.bare())
         if not math.isinf(decision.expires_at):
             heapq.heappush(self._ends, (decision.expires_at, decision.jail, decision.id))
+
+    def _keep(self, standing: dict[str, Decision], decision: Decision) -> None:
+        standing[decision.id] = decision
+        if decision.network is not None and not decision.network.of_one_host:
+            self._wide.setdefault(decision.jail, {})[decision.id] = None

@@ -5,15 +5,17 @@ records, one transaction for each batch. Its law: **no ban is lost, and nothing 
 refuses stays queued, is tried again with growing pauses, and is told: as a notice when it happens and in ``problems`` for as
 long as it lasts. A bug in an enforcer is treated as a refusal.
 
-The ledger is the truth, not the firewall. Every few seconds each enforcer is asked whether somebody else has changed anything,
-which costs next to nothing while nobody has. When somebody has removed the table, a set or a rule, everything that stands is
-put back in one transaction. When there was any other change, which may be another program minding its own tables, the bans
+The ledger is the truth, not the firewall. An enforcer that can hears at once what somebody else does to what it holds, and from
+whom (``listeners``, ``hear``); and every few seconds each is asked, which costs next to nothing while nobody has changed
+anything. When somebody has removed the table, a set or a rule, everything that stands is put back in one transaction; when it was
+single bans, these. When there was a change that nobody heard of, which may be another program minding its own tables, the bans
 themselves are looked up, and put back where they are missing. That costs time for each ban, so it is done with a pause of a
 second for each thousand bans (5 s at least): a host with half a million bans spends no more on a restless neighbour than others.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import math
 import traceback
@@ -24,8 +26,8 @@ from banish.addresses import Network
 from banish.enforcement import roster
 from banish.enforcement.actions import ActionSettings, scope_of
 from banish.enforcement.layout import Refusal
-from banish.enforcement.roster import Enforcer, TableLost
-from banish.enforcement.scopes import Record, Scope
+from banish.enforcement.roster import Attentive, Enforcer, TableLost
+from banish.enforcement.scopes import Record, Scope, Standing
 from banish.errors import ConfigError, FirewallError, Problem
 from banish.model import Change, Decision, Notice
 
@@ -38,6 +40,9 @@ LOOK_EVERY = 5.0
 
 SECONDS_PER_BAN = 0.001
 """Between two lookups of every ban; see above."""
+
+MANY = 1000
+"""Bans that end at once, from which on it is asked whether a new table is less work."""
 
 _LOGGER = "actions"
 
@@ -80,6 +85,8 @@ class Dispatch:
 
     def apply(self, changes: Sequence[Change], now: float) -> list[Notice]:
         """Carry out *changes*, one transaction for each enforcer they concern."""
+        if len(changes) > MANY and all(op == "unban" for op, _ in changes):
+            return self._open_many(changes, now)
         notices: list[Notice] = []
         for op, decision in changes:
             posts = [post for post in self._posts.values() if post.guards(decision.jail)]
@@ -97,6 +104,25 @@ class Dispatch:
                 notices += self._serve(post, now)
         return notices
 
+    def _open_many(self, changes: Sequence[Change], now: float) -> list[Notice]:
+        """End very many bans: when more of them end than stand, what stands is put in place of everything."""
+        jails = {change.decision.jail for change in changes}
+        notices: list[Notice] = []
+        for post in list(self._posts.values()):
+            if not any(map(post.guards, jails)):
+                continue
+            if len(self._bans(post)) < len(changes):
+                post.queue.clear()  # the ledger knows of all of it
+                post.renewal = True
+            else:
+                for _, decision in changes:
+                    if decision.network is not None and post.guards(decision.jail):
+                        record = Record("unban", decision.jail, decision.network, decision.expires_at)
+                        post.queue[decision.jail, decision.network] = record
+            if post.due(now):
+                notices += self._serve(post, now)
+        return notices
+
     def tick(self, now: float) -> list[Notice]:
         """Try again what is due, and look whether the tables still stand. To be called every second or two."""
         notices: list[Notice] = []
@@ -105,9 +131,31 @@ class Dispatch:
                 continue
             if post.renewal or post.trouble is not None or post.queue or not post.scopes:
                 notices += self._serve(post, now)
-            elif post.look_due(now):
+                continue
+            # Whoever watches the descriptor of listeners() has heard most of it before; some is noticed while we are at work.
+            heard = self._hear(post, now)
+            notices += heard
+            if not heard and post.look_due(now):
                 notices += self._look(post, now)
         return notices
+
+    def listeners(self) -> dict[str, int]:
+        """Return file descriptors, by the enforcers' names, that are readable when ``hear`` has something to find out.
+
+        To be asked again after ``start`` and ``reconfigure``. Enforcers that cannot listen are not among them.
+        """
+        found = {}
+        for name, post in self._posts.items():
+            enforcer: object = post.enforcer
+            # Where it cannot be listened to, the look every few seconds serves as well, and tells what is wrong.
+            with contextlib.suppress(Exception):
+                if isinstance(enforcer, Attentive) and (descriptor := enforcer.listen()) is not None:
+                    found[name] = descriptor
+        return found
+
+    def hear(self, now: float) -> list[Notice]:
+        """See to what others have just done to the bans."""
+        return [notice for post in list(self._posts.values()) for notice in self._hear(post, now)]
 
     def problems(self) -> list[Problem]:
         """Return what keeps bans from being in force, for a person to read; empty when all is well."""
@@ -193,26 +241,51 @@ class Dispatch:
             return self._failed(post, error, now)
         return self._done(post, refusals)
 
-    def _look(self, post: _Post, now: float) -> list[Notice]:
+    def _hear(self, post: _Post, now: float) -> list[Notice]:
+        enforcer: object = post.enforcer
+        if not isinstance(enforcer, Attentive):
+            return []
+        try:
+            found = enforcer.heard()
+        except Exception as error:  # noqa: BLE001 - see the law
+            return self._failed(post, error, now)
+        if found is None:
+            return []
+        post.search_owed |= found.more
+        if not post.due(now) or post.renewal or post.trouble is not None:
+            return []  # what is tried again puts everything right
+        who = found.culprit or "another program"
+        notices = self._look(post, now, who) if found.more else []
+        if notices or not found.touched:
+            return notices
+        touched = set(found.touched)
+        gone = [ban for ban in self._bans(post) if (ban.jail, ban.network) in touched]
+        return self._put_back(post, Standing(gone), who, now)
+
+    def _look(self, post: _Post, now: float, who: str = "another program") -> list[Notice]:
         post.looked_at = now
         try:
             if not post.enforcer.intact():
-                return self._lost(post, "the table or its rules have been changed by another program", now)
+                return self._lost(post, f"the table or its rules have been changed by {who}", now)
             if not post.enforcer.disturbed() or not post.search_due(now):
                 return []
-            records = self._records(post)
-            post.searched(now, len(records))
-            missing = post.enforcer.missing(records, now)
+            bans = self._bans(post)
+            post.searched(now, len(bans))
+            missing = post.enforcer.missing(Standing(bans), now)
         except TableLost as error:
             return self._lost(post, str(error), now)
         except Exception as error:  # noqa: BLE001 - see the law
             post.renewal = True
             return self._failed(post, error, now)
-        if not missing:
+        return self._put_back(post, missing, who, now)
+
+    def _put_back(self, post: _Post, gone: Sequence[Record], who: str, now: float) -> list[Notice]:
+        """Say once more what *who* has taken out; it is told after the fact."""
+        if not gone:
             return []
-        for record in missing:
+        for record in gone:
             post.queue[record.jail, record.network] = record
-        text = f"{post.name}: another program has removed {len(missing)} bans; putting them back"
+        text = f"{post.name}: {who} has removed or changed {_counted(len(gone))}; putting them back"
         return [Notice("WARNING", _LOGGER, text), *self._serve(post, now)]
 
     def _lost(self, post: _Post, why: str, now: float) -> list[Notice]:
@@ -234,23 +307,19 @@ class Dispatch:
                 post.enforcer.stop()
                 del self._posts[post.name]
                 return []
-            records = self._records(post)
+            bans = self._bans(post)
             # Behind what stands comes what waits: it is younger, and the last word on a network counts.
-            refusals = post.enforcer.replace(post.scopes, [*records, *post.queue.values()], now)
+            refusals = post.enforcer.replace(post.scopes, Standing(bans, list(post.queue.values())), now)
         except Exception as error:  # noqa: BLE001 - see the law
             post.renewal = True
             return self._failed(post, error, now)
         post.renewal = False
-        told = Notice("INFO", _LOGGER, f"{post.name}: bans put in force: {len(records)}")
+        told = Notice("INFO", _LOGGER, f"{post.name}: bans put in force: {len(bans)}")
         return [told, *self._done(post, refusals)]
 
-    def _records(self, post: _Post) -> list[Record]:
+    def _bans(self, post: _Post) -> list[Decision]:
         """Return what stands for *post*, as the ledger has it."""
-        return [
-            Record("ban", decision.jail, decision.network, decision.expires_at)
-            for decision in self._standing()
-            if decision.network is not None and post.guards(decision.jail)
-        ]
+        return [ban for ban in self._standing() if ban.network is not None and post.guards(ban.jail)]
 
     def _failed(self, post: _Post, found: Exception, now: float) -> list[Notice]:
         error = _refusal(found)
@@ -270,6 +339,10 @@ class Dispatch:
         post.queue.clear()
         post.recover()
         return notices
+
+
+def _counted(bans: int) -> str:
+    return "1 ban" if bans == 1 else f"{bans} bans"
 
 
 def _refusal(error: Exception) -> FirewallError:
@@ -296,6 +369,8 @@ class _Post:
         self.trouble: FirewallError | None = None
         self.pause = 0.0
         self.looked_at = 0.0
+        self.search_owed = False
+        """Somebody has meddled with our bans in a way that is not known one by one; otherwise it may be other tables only."""
         self._searched_at = -math.inf
         self._search_pause = 0.0
         self._retry_at = 0.0
@@ -319,10 +394,12 @@ class _Post:
         return not 0 <= now - self.looked_at < LOOK_EVERY
 
     def search_due(self, now: float) -> bool:
-        return not 0 <= now - self._searched_at < self._search_pause
+        pause = LOOK_EVERY if self.search_owed else self._search_pause
+        return not 0 <= now - self._searched_at < pause
 
     def searched(self, now: float, bans: int) -> None:
         self._searched_at = now
+        self.search_owed = False
         self._search_pause = max(LOOK_EVERY, bans * SECONDS_PER_BAN)
 
     def wait_to_rebuild(self, now: float) -> float:

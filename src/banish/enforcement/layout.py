@@ -20,10 +20,9 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Literal, NamedTuple
 
-from banish.addresses import Network
+from banish.addresses import Network, network_of
 from banish.enforcement.ports import WITH_PORTS, joined
 from banish.enforcement.scopes import Ports, Record, Scope
 
@@ -88,9 +87,7 @@ class AddressSet(NamedTuple):
 
     def network(self, packed: bytes) -> Network:
         """Return the network whose address is *packed* (as in the packet: 4 or 16 bytes, network order)."""
-        if self.version == 4:
-            return IPv4Network((IPv4Address(packed), self.prefixlen))
-        return IPv6Network((IPv6Address(packed), self.prefixlen))
+        return network_of(packed, self.prefixlen)
 
 
 class Rule(NamedTuple):
@@ -165,7 +162,7 @@ class Layout:
                     refused.append(Refusal(record, f"nothing is guarded for jail {jail!r}"))
                     continue
                 found = by_tuple[place] = elements[AddressSet(*place)] = {}
-            found[network.network_address.packed] = LIFTED if op == "unban" else _milliseconds(expires_at - now)
+            found[network.packed] = LIFTED if op == "unban" else _milliseconds(expires_at - now)
         hosts = frozenset(created)
         for key in list(elements):
             if key in self._sets or key in hosts:
@@ -181,7 +178,7 @@ class Layout:
 def lasts(record: Record, now: float) -> float:
     """Return how long *record* blocks from *now* on, in seconds, as the kernel counts it; 0 when it does not.
 
-    >>> lasts(Record("ban", "sshd", IPv4Network("192.0.2.7/32"), 1600.0), 1000.0)
+    >>> lasts(Record("ban", "sshd", network_of(bytes((192, 0, 2, 7))), 1600.0), 1000.0)
     600.0
     """
     if record.op == "unban":

@@ -16,6 +16,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from banish.errors import FirewallError
@@ -63,6 +64,8 @@ LONGEST_ATTRIBUTE = 0xFFFF
 _RECEIVE_BUFFER = 1 << 20
 _DUMP_PART = 1 << 18
 _ATTEMPTS = 5
+_MOST_BUFFERS = 1000
+"""That are sent without being joined; the kernel takes 1024 (UIO_MAXIOV)."""
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _GENERIC = struct.Struct("=BB")  # nfgenmsg: family, version; res_id follows in network order
@@ -149,6 +152,9 @@ class Netlink:
         for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK):
             self._try_option(SOL_NETLINK, option, 1)
         self._try_option(socket.SOL_SOCKET, SO_RCVBUFFORCE, _RECEIVE_BUFFER)
+        self._socket.bind((0, 0))
+        self.port: int = self._socket.getsockname()[0]
+        """The kernel's number for this socket: it names the sender of a change to whoever listens."""
 
     def close(self) -> None:
         self._socket.close()
@@ -177,7 +183,7 @@ class Netlink:
         self._sequence += 1
         self._discard()
         try:
-            self._socket.sendto(_frame(kind, NLM_F_REQUEST, self._sequence, request), (0, 0))
+            self._socket.sendmsg(_frame(kind, NLM_F_REQUEST, self._sequence, request), (), 0, (0, 0))
             data = self._socket.recv(_DUMP_PART)
         except OSError as error:
             raise refusal(error.errno or 0, what) from error
@@ -200,15 +206,17 @@ class Netlink:
         for index, message in enumerate(messages):
             # One acknowledgement is enough: the kernel always reports what it refuses, and a batch stands or falls whole.
             flags = message.flags | NLM_F_REQUEST | (NLM_F_ACK if index == last else 0)
-            frames.append(_frame(message.kind, flags, begin + 1 + index, message.attributes))
+            frames += _frame(message.kind, flags, begin + 1 + index, message.attributes)
         frames.append(_boundary(NFNL_MSG_BATCH_END, self._sequence))
-        batch = b"".join(frames)
-        self._make_room(len(batch))
+        if len(frames) > _MOST_BUFFERS:
+            frames = [b"".join(frames)]
+        size = sum(map(len, frames))
+        self._make_room(size)
         self._discard()
         try:
-            self._socket.sendto(batch, (0, 0))
+            self._socket.sendmsg(frames, (), 0, (0, 0))
         except OSError as error:
-            return refusal(error.errno or 0, f"sending {len(batch)} bytes")
+            return refusal(error.errno or 0, f"sending {size} bytes")
         return self._answers(begin, messages)
 
     def _answers(self, begin: int, messages: Sequence[Message]) -> Refused | None:
@@ -244,7 +252,7 @@ class Netlink:
         self._discard()
         result: list[bytes] = []
         try:
-            self._socket.sendto(_frame(kind, NLM_F_REQUEST | NLM_F_DUMP, self._sequence, request), (0, 0))
+            self._socket.sendmsg(_frame(kind, NLM_F_REQUEST | NLM_F_DUMP, self._sequence, request), (), 0, (0, 0))
             while True:
                 for found, flags, sequence, payload in _frames(self._socket.recv(_DUMP_PART)):
                     if sequence != self._sequence:
@@ -317,9 +325,10 @@ _REMEDIES = {
 }
 
 
-def _frame(kind: int, flags: int, sequence: int, payload: bytes) -> bytes:
+def _frame(kind: int, flags: int, sequence: int, payload: bytes) -> tuple[bytes, bytes]:
+    """Return head and body apart: half a million bans are tens of megabytes, which are not to be copied once more."""
     header = _HEADER.pack(_PREFIX + len(payload), (NFNL_SUBSYS_NFTABLES << 8) | kind, flags, sequence, 0)
-    return b"".join((header, _GENERIC.pack(NFPROTO_INET, 0), b"\0\0", payload))
+    return header + _GENERIC.pack(NFPROTO_INET, 0) + b"\0\0", payload
 
 
 def _boundary(kind: int, sequence: int) -> bytes:
@@ -355,10 +364,9 @@ def _verdict(flags: int, payload: bytes) -> tuple[int, int | None, str]:
     return number, offset, said
 
 
-def chunks(items: Sequence[bytes], room: int) -> Iterable[bytes]:
-    """Yield *items* joined, in pieces of at most *room* bytes; every item is as long as the longest allows."""
-    if not items:
-        return
-    step = max(1, room // max(map(len, items)))
-    for start in range(0, len(items), step):
-        yield b"".join(items[start : start + step])
+def chunks(items: Iterable[bytes], longest: int, room: int) -> Iterator[bytes]:
+    """Yield *items* joined, in pieces of at most *room* bytes; none of them is longer than *longest* bytes."""
+    step = max(1, room // longest)
+    rest = iter(items)
+    while piece := b"".join(islice(rest, step)):
+        yield piece

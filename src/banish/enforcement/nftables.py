@@ -13,14 +13,18 @@ from collections.abc import Sequence
 from banish.addresses import Network
 from banish.enforcement import owner, rules
 from banish.enforcement.layout import CHAIN, SLACK, TABLE, AddressSet, Layout, Plan, Refusal, lasts
+from banish.enforcement.listener import Listener
 from banish.enforcement.netlink import LARGEST_BATCH, Message, Netlink, Refused, attributes
-from banish.enforcement.roster import TableLost
+from banish.enforcement.roster import Disturbance, TableLost
 from banish.enforcement.scopes import Record, Scope
 from banish.errors import FirewallError
 
 _FIXED_RULES = 2
 _OF_FIXED_RULE = 0x7FFFFFFF
 """The number of a fixed rule's set in a transaction; those of the plan count from 1."""
+
+_LOUD = 65536
+"""Bytes of a transaction from which on the kernel's account of it is not listened to: it comes back several times as long."""
 
 _ASKED_FOR = 16
 """How many bans that a listing lacks are asked for by name."""
@@ -37,11 +41,11 @@ class NftablesFirewall:
         self._netlink: Netlink | None = None
         self._layout = Layout()
         self._rules = 0
-        # The kernel counts transactions, everybody's. Each of ours counts these up as well, so they are equal to the kernel's
-        # count for as long as nobody else has changed anything since:
-        self._generation = 0  # the table and its rules were found (or made) as they should be
-        self._searched = 0  # every ban was
-        self._seen = 0  # it was last asked for
+        self._listener: Listener | None = None
+        # Accounted for since:
+        self._generation = _Account()  # the table and its rules were found (or made) as they should be
+        self._searched = _Account()  # every ban was
+        self._seen = _Account()  # it was last asked for
 
     def replace(self, scopes: Sequence[Scope], records: Sequence[Record], now: float) -> list[Refusal]:
         """Make the kernel hold exactly *scopes* and *records*, in one transaction.
@@ -66,7 +70,8 @@ class NftablesFirewall:
             half = len(records) // 2
             refused = self.replace(scopes, records[:half], now)
             return refused + self.apply(records[half:], now)
-        self._generation = self._searched = self._seen = (before + 1) & 0xFFFFFFFF
+        for account in self._accounts:
+            account.settle(before + 1)
         layout.adopt(plan)
         self._layout = layout
         self._rules = _FIXED_RULES + len(plan.rules)
@@ -103,9 +108,36 @@ class NftablesFirewall:
 
     def close(self) -> None:
         self._layout = Layout()
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
         if self._netlink is not None:
             self._netlink.close()
             self._netlink = None
+
+    def listen(self) -> int | None:
+        """Return what is readable when ``heard`` has something to say; None where the kernel does not let us listen."""
+        if self._listener is None:
+            try:
+                self._listener = Listener(self._socket().port, self._harmless)
+            except OSError:
+                return None
+            if self._count() != self._generation.count:
+                self._listener.doubt()
+        return self._listener.fileno()
+
+    def heard(self) -> Disturbance | None:
+        """Return what others did to the table since the last call; None for nothing. Microseconds, unless they did very much."""
+        if self._listener is None or not (heard := self._listener.hear()):
+            return None
+        sets = {one.name: one for one in self._layout.sets}
+        touched = {
+            (one.jail, one.network(key)): None
+            for name, key in heard.elements
+            if (one := sets.get(name)) is not None and len(key) * 8 == one.bits
+        }
+        more = heard.structure or heard.unsure
+        return Disturbance(heard.culprit, tuple(touched), more) if touched or more else None
 
     def holds(self, now: float) -> dict[tuple[str, Network], float]:
         """Ask the kernel what is blocked: by jail and network, when it ends (``math.inf``: never). Raises TableLost.
@@ -126,8 +158,9 @@ class NftablesFirewall:
         Every transaction of anybody counts the kernel's generation up by one: as long as it counts only ours, nobody else
         has changed anything, and only otherwise is there something to look at.
         """
-        generation = self._seen = self._count()
-        if generation == self._generation:
+        generation = self._count()
+        self._seen.settle(generation)
+        if generation == self._generation.count:
             return True
         try:
             found = self._socket().dump(rules.NFT_MSG_GETSET, rules.sets_request(), "list sets")
@@ -145,12 +178,12 @@ class NftablesFirewall:
         expected = {addresses.name.encode() + b"\0" for addresses in self._layout.sets}
         if ours != self._rules or not expected <= names:
             return False
-        self._generation = generation
+        self._generation.settle(generation)
         return True
 
     def disturbed(self) -> bool:
         """Tell whether there was a transaction of somebody else's since all bans were last known to be there."""
-        return self._seen != self._searched
+        return self._seen.count != self._searched.count
 
     def missing(self, records: Sequence[Record], now: float) -> list[Record]:
         """Return those bans of *records* that the kernel does not hold, or for too short. Raises TableLost.
@@ -165,7 +198,7 @@ class NftablesFirewall:
         unlisted: list[Record] = []
         for record in records:
             _, jail, network, expires_at = record
-            left = held.get((jail, network.version, network.prefixlen), nothing).get(network.network_address.packed)
+            left = held.get((jail, network.version, network.prefixlen), nothing).get(network.packed)
             if left is not None and left + SLACK >= expires_at - now:
                 continue
             wanted = lasts(record, now)
@@ -178,7 +211,7 @@ class NftablesFirewall:
         if any(not self._has(record) for record in unlisted[:_ASKED_FOR]):
             missing += unlisted
         elif not unlisted and not missing:
-            self._searched = generation
+            self._searched.settle(generation)
         return missing
 
     def _other_owner(self) -> int | None:
@@ -209,13 +242,13 @@ class NftablesFirewall:
             raise
         result: dict[bytes, float] = {}
         for part in parts:
-            result.update(rules.held(addresses, part))
+            rules.note_held(addresses, part, result)
         return result
 
     def _has(self, record: Record) -> bool:
         network = record.network
         addresses = AddressSet(record.jail, network.version, network.prefixlen)
-        request = rules.element_request(addresses, network.network_address.packed)
+        request = rules.element_request(addresses, network.packed)
         try:
             self._socket().get(rules.NFT_MSG_GETSETELEM, rules.NFTA_SET_ELEM_LIST_ELEMENTS, f"find {network}", request)
         except Refused as error:
@@ -230,11 +263,64 @@ class NftablesFirewall:
         return self._netlink
 
     def _commit(self, messages: Sequence[Message]) -> None:
-        if messages:
+        if not messages:
+            return
+        size = sum(len(message.attributes) for message in messages)
+        if self._listener is None or size < _LOUD:
             self._socket().transaction(messages)
-            self._generation = (self._generation + 1) & 0xFFFFFFFF
-            self._searched = (self._searched + 1) & 0xFFFFFFFF
-            self._seen = (self._seen + 1) & 0xFFFFFFFF
+            self._own_transaction()
+            return
+        before = self._count()
+        self._listener.pause()
+        try:
+            self._socket().transaction(messages)
+            self._own_transaction()
+            before += 1
+        finally:
+            self._listener.resume()
+            if (self._count() - before) & 0xFFFFFFFF:
+                self._listener.doubt()
+
+    @property
+    def _accounts(self) -> tuple[_Account, _Account, _Account]:
+        return self._generation, self._searched, self._seen
+
+    def _own_transaction(self) -> None:
+        for account in self._accounts:
+            account.add()
+
+    def _harmless(self, generation: int) -> None:
+        for account in self._accounts:
+            account.add_if_new(generation)
+
+
+class _Account:
+    """A count of transactions that are known to have done no harm.
+
+    The kernel counts everybody's. Ours are added here, and those of others that are known not to concern us; so this count is
+    the kernel's for as long as nobody has changed anything of ours since it was settled, in whatever order we learn of them.
+    """
+
+    def __init__(self) -> None:
+        self._settled = 0
+        self._added = 0
+
+    @property
+    def count(self) -> int:
+        """By the kernel's 32 bits."""
+        return (self._settled + self._added) & 0xFFFFFFFF
+
+    def settle(self, count: int) -> None:
+        """All is well as of the kernel's *count*."""
+        self._settled, self._added = count & 0xFFFFFFFF, 0
+
+    def add(self) -> None:
+        self._added += 1
+
+    def add_if_new(self, generation: int) -> None:
+        """Add the transaction that made the kernel's count *generation*, unless that was before this was settled."""
+        if 0 < (generation - self._settled) & 0xFFFFFFFF < 1 << 31:
+            self._added += 1
 
 
 def _new_table(plan: Plan) -> list[Message]:

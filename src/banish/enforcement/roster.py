@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 from banish.addresses import Network
 from banish.enforcement.layout import Refusal
@@ -71,6 +71,33 @@ class Enforcer(Protocol):
         Raises TableLost when only ``replace`` can help.
         """
         ...
+
+
+@runtime_checkable
+class Attentive(Protocol):
+    """An enforcer that can be told what others do to what it holds, at once."""
+
+    def listen(self) -> int | None:
+        """Return a file descriptor that is readable when there is something for ``heard``; None where that is not to be had.
+
+        It is another one after the enforcer was stopped and used again.
+        """
+        ...
+
+    def heard(self) -> Disturbance | None:
+        """Return what others have done since the last call, None for nothing; costs next to nothing then."""
+        ...
+
+
+class Disturbance(NamedTuple):
+    """What somebody else has done to what is held."""
+
+    culprit: str
+    """Who it was, in words; empty where nobody can say."""
+    touched: tuple[tuple[str, Network], ...]
+    """Bans (jail and network) that were removed or changed, where that is known one by one."""
+    more: bool
+    """There is more, or other, than *touched*: to be looked at."""
 
 
 def load(name: str) -> Enforcer:

@@ -9,9 +9,11 @@ libnftnl's udata.h), and mean something to nft alone.
 from __future__ import annotations
 
 import math
+import re
 import struct
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 from banish.enforcement.layout import (
     CHAIN,
@@ -46,10 +48,10 @@ NFT_MSG_NEWCHAIN = 3
 NFT_MSG_NEWRULE, NFT_MSG_GETRULE = 6, 7
 NFT_MSG_NEWSET, NFT_MSG_GETSET = 9, 10
 NFT_MSG_NEWSETELEM, NFT_MSG_GETSETELEM, NFT_MSG_DELSETELEM = 12, 13, 14
-NFT_MSG_GETGEN = 16
+NFT_MSG_NEWGEN, NFT_MSG_GETGEN = 15, 16
 
 NFTA_LIST_ELEM = 1
-NFTA_GEN_ID = 1
+NFTA_GEN_ID, NFTA_GEN_PROC_PID, NFTA_GEN_PROC_NAME = 1, 2, 3
 NFTA_TABLE_NAME, NFTA_TABLE_USERDATA = 1, 6
 
 NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME, NFTA_CHAIN_HOOK, NFTA_CHAIN_POLICY, NFTA_CHAIN_TYPE = 1, 3, 4, 5, 7
@@ -222,19 +224,21 @@ def set_elements(addresses: AddressSet, elements: Mapping[bytes, int], empty: bo
 
     result: list[Message] = []
     if not empty:
-        touched = list(chunks([plain + packed for packed in elements], _ROOM))
+        touched = list(chunks((plain + packed for packed in elements), len(plain) + width, _ROOM))
         what = f"renew elements of {addresses.name}"
         result += [Message(NFT_MSG_NEWSETELEM, NLM_F_CREATE, _element_list(name, piece), what) for piece in touched]
         result += [Message(NFT_MSG_DELSETELEM, 0, _element_list(name, piece), what) for piece in touched]
     pack = _TIMEOUT.pack
-    added = [
+    added = (
         plain + packed if left == FOR_EVER else timed + packed + _TIMEOUT_HEADER + pack(left)
         for packed, left in elements.items()
         if left != LIFTED
-    ]
+    )
+    longest = len(timed) + width + len(_TIMEOUT_HEADER) + _TIMEOUT.size
     what = f"add elements to {addresses.name}"
     result += [
-        Message(NFT_MSG_NEWSETELEM, NLM_F_CREATE, _element_list(name, piece), what) for piece in chunks(added, _ROOM)
+        Message(NFT_MSG_NEWSETELEM, NLM_F_CREATE, _element_list(name, piece), what)
+        for piece in chunks(added, longest, _ROOM)
     ]
     return result
 
@@ -260,22 +264,39 @@ def element_request(addresses: AddressSet, packed: bytes) -> bytes:
     return _element_list(text(NFTA_SET_ELEM_LIST_SET, addresses.name), element)
 
 
-def held(addresses: AddressSet, part: bytes) -> dict[bytes, float]:
+def note_held(addresses: AddressSet, part: bytes, into: dict[bytes, float]) -> None:
     """Read one answer to ``elements_request``: each network (packed) and the seconds it has left, ``math.inf`` for ever."""
-    result: dict[bytes, float] = {}
     width = addresses.bits // 8
     for kind, value in attributes(part):
         if kind != NFTA_SET_ELEM_LIST_ELEMENTS:
             continue
+        alike = _timed_elements(width).findall(value)
+        if len(alike) * (36 + width) == len(value):
+            into.update((key, int.from_bytes(left, "big") / 1000) for key, left in alike)
+            continue
         for _, element in attributes(value):
-            # The key comes first (nf_tables_fill_setelem), in two headers; there may be half a million of them.
+            # The key comes first (nf_tables_fill_setelem), in two headers.
             key, left = element[8 : 8 + width], math.inf
             for found, number in attributes(element[8 + width :]):
                 if found == NFTA_SET_ELEM_EXPIRATION:
                     left = int.from_bytes(number, "big") / 1000
             if len(key) == width:
-                result[key] = left
-    return result
+                into[key] = left
+
+
+@cache
+def _timed_elements(width: int) -> re.Pattern[bytes]:
+    """An element as the kernel lists a ban with an end: key, timeout, expiration. There may be half a million of them."""
+    timed = 4 + _TIMEOUT.size
+    heads = (
+        _HEADER.pack(12 + width + 2 * timed, NFTA_LIST_ELEM | NLA_F_NESTED),
+        _HEADER.pack(8 + width, NFTA_SET_ELEM_KEY | NLA_F_NESTED),
+        _HEADER.pack(4 + width, NFTA_DATA_VALUE),
+    )
+    key = b"".join(map(re.escape, heads)) + b"(.{%d})" % width
+    timeout = re.escape(_TIMEOUT_HEADER) + b".{8}"
+    expiration = re.escape(_HEADER.pack(timed, NFTA_SET_ELEM_EXPIRATION)) + b"(.{8})"
+    return re.compile(key + timeout + expiration, re.DOTALL)
 
 
 def _element_list(name: bytes, elements: bytes) -> bytes:
@@ -316,7 +337,7 @@ def _constant_set(kind: int, width: int, flags: int, elements: Sequence[bytes], 
                 attribute(NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED, piece),
             )
         )
-        for piece in chunks(elements, _ROOM)
+        for piece in chunks(elements, max(map(len, elements)), _ROOM)
     ]
     return [
         Message(NFT_MSG_NEWSET, NLM_F_CREATE, b"".join(parts), "the set of a rule"),

@@ -7,10 +7,12 @@ blocked in every scope of that jail.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, overload
 
 from banish.addresses import Network
+from banish.model import Decision
 
 Ports = tuple[tuple[int, int], ...]
 """Port ranges, both ends included; a single port is ``(22, 22)``; empty means every port."""
@@ -42,3 +44,30 @@ class Record(NamedTuple):
     network: Network
     expires_at: float
     """Unix seconds; ``math.inf`` is for ever; one that lies in the past makes a ban an unban. Means nothing to an unban."""
+
+
+class Standing(Sequence[Record]):
+    """The records of *bans* that have an address, and behind them *more*.
+
+    They are made as they are asked for: of half a million bans there is no second list.
+    """
+
+    def __init__(self, bans: Sequence[Decision], more: Sequence[Record] = ()) -> None:
+        self._bans = bans
+        self._more = more
+
+    def __len__(self) -> int:
+        return len(self._bans) + len(self._more)
+
+    def __iter__(self) -> Iterator[Record]:
+        for ban in self._bans:
+            assert ban.network is not None  # noqa: S101 - see above
+            yield Record("ban", ban.jail, ban.network, ban.expires_at)
+        yield from self._more
+
+    @overload
+    def __getitem__(self, at: int) -> Record: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Record]: ...
+    def __getitem__(self, at: int | slice) -> Record | Sequence[Record]:
+        return list(self)[at]

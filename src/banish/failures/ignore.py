@@ -15,6 +15,9 @@ from banish import addresses
 from banish.addresses import Network
 
 _FILE = "file:"
+_REMEMBERED = 2048
+_LONGEST = 64
+"""Characters of an id that is remembered: who writes a log line may write more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,32 +46,39 @@ class NetworkSet:
     """Networks, looked up by the few prefix lengths that occur: the cost does not grow with their number."""
 
     def __init__(self, networks: Iterable[Network] = ()) -> None:
-        self._by_prefix: dict[tuple[int, int], set[int]] = {}
+        self._wide: dict[int, list[tuple[int, int, set[int]]]] = {5: [], 17: []}
+        """Those of more than one host, by the length of their bytes and of their prefix: the latter, by how much the number that the
+        bytes are must be shifted for it, and what is left of them."""
         self._all = frozenset(networks)
-        for network in self._all:
-            bits = network.max_prefixlen - network.prefixlen
-            key = (network.version, network.prefixlen)
-            self._by_prefix.setdefault(key, set()).add(int(network.network_address) >> bits)
+        for size, prefix in {(len(network), network.prefixlen) for network in self._all if not network.of_one_host}:
+            shift = size * 8 - prefix
+            ours = [each for each in self._all if (len(each), each.prefixlen) == (size, prefix)]
+            self._wide[size].append((prefix, shift, {int.from_bytes(each, "big") >> shift for each in ours}))
 
     def __len__(self) -> int:
         return len(self._all)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NetworkSet) and self._all == other._all
+
+    def __hash__(self) -> int:
+        return hash(self._all)
+
     def touches(self, network: Network) -> bool:
         """True when *network* lies in one of ours, or one of ours in it."""
-        value = int(network.network_address)
-        for (version, prefix), values in self._by_prefix.items():
-            if version != network.version:
-                continue
-            if prefix <= network.prefixlen:
-                if value >> (network.max_prefixlen - prefix) in values:
-                    return True
-            elif any(addresses.within(ours, network) for ours in self._all):
+        if network in self._all:
+            return True
+        for prefix, shift, values in self._wide[len(network)]:
+            if prefix < network[-1] and int.from_bytes(network, "big") >> shift in values:
                 return True
-        return False
+        return not network.of_one_host and any(addresses.within(ours, network) for ours in self._all)
 
 
 class IgnoreRules:
-    """The rules of one jail."""
+    """The rules of one jail.
+
+    What they say of an id is remembered until a rule changes, for 2048 ids at most; when there are more, all are forgotten.
+    """
 
     def __init__(self, settings: IgnoreSettings) -> None:
         self._settings = settings
@@ -92,18 +102,36 @@ class IgnoreRules:
         self._learned: dict[str, NetworkSet] = {}
         self._learned_texts: dict[str, frozenset[str]] = {}
         self.names, self.files = tuple(names), tuple(files)
+        self._said: dict[str, tuple[Network | None, str | None]] = {}
 
     def learn(self, item: str, networks: Iterable[Network], texts: Iterable[str] = ()) -> None:
         """Take in what *item* (of ``names`` or ``files``) stands for now; replaces what it stood for before."""
-        self._learned[item] = NetworkSet(networks)
-        self._learned_texts[item] = frozenset(texts)
+        learned = NetworkSet(networks), frozenset(texts)
+        if learned != (self._learned.get(item), self._learned_texts.get(item)):
+            self._learned[item], self._learned_texts[item] = learned
+            self._said.clear()
 
     def learn_own(self, own: Iterable[Network]) -> None:
         """Take in the addresses of this machine, for ``ignoreself``."""
-        self._own = NetworkSet(own)
+        learned = NetworkSet(own)
+        if learned != self._own:
+            self._own = learned
+            self._said.clear()
 
     def rule(self, id_: str, network: Network | None) -> str | None:
         """Return the name of the rule that spares this id, as fail2ban's log has it, or None when it counts."""
+        said = self._said.get(id_)
+        if said is not None and said[0] is network:
+            return said[1]
+        rule = self.find(id_, network)
+        if len(self._said) >= _REMEMBERED:
+            self._said.clear()
+        if len(id_) <= _LONGEST:
+            self._said[id_] = network, rule
+        return rule
+
+    def find(self, id_: str, network: Network | None) -> str | None:
+        """The same as ``rule``, which remembers nothing and forgets nothing: for those who ask about very many ids once."""
         if network is not None and self._settings.ignoreself and self._own.touches(network):
             return "ignoreself rule"
         if id_ in self._texts or (network is not None and self._networks.touches(network)):

@@ -5,25 +5,29 @@ window has become longer than findtime, the count so far is scaled down to what 
 window is moved up. Three failures at 0, 300 and 700 s with findtime 600 therefore count 3, although only two of them are less
 than 600 s old. ``window = exact`` counts what is really inside the last findtime seconds: two.
 
-The table is bounded (``LIMIT`` ids). When it is full, ids whose last failure has left the window go first, then those with
-the fewest failures, the longest silent first: who is about to reach maxretry stays.
+Of each id the last *maxmatches* lines are kept, each cut as evidence is, and the fields of its first failure. The table is bounded
+together with those of other jails (see ``crowd``): of ids that it has no room for it keeps the count alone (see ``traces``). The
+evidence of such an id begins anew with its next failure.
 """
 
 from __future__ import annotations
 
-import heapq
-from bisect import insort
-from collections import deque
+from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from typing import Literal
 
+from banish.evidence import LONGEST_LINE, cut
+from banish.failures.crowd import STEP, Crowd
+from banish.failures.traces import Trace, Traces
 from banish.model import Failure, Fields, Match
 
-LIMIT = 200_000
-LONGEST_LINE = 2048
-"""Characters of a line that are kept as evidence: an attacker chooses how long his lines are."""
 _CLEAN_EVERY = 5.0
+_AT_ONCE = 20_000
+"""Ids that are removed in one go; the next tick goes on."""
+_TICKET = 1000
+"""What a ticket takes without its strings, as characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +43,61 @@ class WindowSettings:
 class _Ticket:
     """What is known of one id: its window, its last lines, and the fields of its first failure."""
 
-    __slots__ = ("attempts", "fields", "last_at", "matches", "retries", "since", "times")
+    __slots__ = ("attempts", "fields", "last_at", "matches", "retries", "round", "since", "size", "times")
 
-    def __init__(self, match: Match) -> None:
-        self.since = self.last_at = match.at
+    def __init__(self, at: float, fields: Fields, size: int) -> None:
         self.retries = self.attempts = 0
-        self.times: deque[float] = deque()
-        self.matches: deque[str] = deque()
-        self.fields: Fields = match.fields
+        self.since = self.last_at = at
+        self.times: list[float] | None = None
+        """For ``window = exact``, in order."""
+        self.matches: list[str] = []
+        self.fields = fields
+        self.size = size
+        """Characters of lines and fields."""
+        self.round = 0
+        """In which round of cleaning the last failure was counted."""
+
+    def go_on(self, trace: Trace) -> None:
+        self.retries, self.attempts, self.since, self.last_at, times = trace
+        self.times = list(times) or None
+
+    def trace(self) -> Trace:
+        return Trace(self.retries, self.attempts, self.since, self.last_at, tuple(self.times or ()))
 
 
 class Window:
-    """The failures of one jail. An id that reached maxretry is forgotten at once, so that it counts from zero again."""
+    """The failures of one jail. An id that reached maxretry is forgotten at once, so that it counts from zero again.
 
-    def __init__(self, jail: str, settings: WindowSettings, limit: int = LIMIT) -> None:
+    *crowd* bounds this table together with others; without it, alone.
+    """
+
+    def __init__(self, jail: str, settings: WindowSettings, crowd: Crowd | None = None) -> None:
         self._jail = jail
         self._settings = settings
-        self._limit = limit
         self._tickets: dict[str, _Ticket] = {}
+        """In the order in which the ids failed last."""
+        self._traces = Traces()
         self._cleaned_at = 0.0
+        self._oldest = float("-inf")
+        """Who failed last at this time or before has been forgotten, whether he has left the table already or not."""
+        self._round = 0
+        self._dirty = False
+        self._grown = 0
+        self.evidence = 0
+        """Characters of lines and fields in the table."""
         self.total = 0
         """Failures counted since the jail started."""
+        self._crowd = crowd or Crowd()
+        self._crowd.join(self)
 
     def __len__(self) -> int:
-        """How many ids have failures that count."""
-        return len(self._tickets)
+        """How many ids have failures that count; looks at each ticket."""
+        return sum(not self._expired(ticket) for ticket in self._tickets.values()) + len(self._traces)
+
+    @property
+    def traced(self) -> int:
+        """Of how many ids the count alone is kept."""
+        return len(self._traces)
 
     def reconfigure(self, settings: WindowSettings) -> None:
         """Go on with other settings; what has been counted stays counted."""
@@ -74,92 +108,136 @@ class Window:
 
         It counts as *weight* failures; *bans*, how often the id was banned before, is only passed on.
         """
+        settings, id_, at = self._settings, match.id, match.at
         self.total += 1
-        ticket = self._tickets.get(match.id)
-        if ticket is None:
-            if len(self._tickets) >= self._limit:
-                self._make_room(match.at)
-            ticket = self._tickets[match.id] = _Ticket(match)
-        if self._settings.window == "exact":
-            self._count_exactly(ticket, match.at, weight)
+        ticket = self._tickets.pop(id_, None)
+        if ticket is None or (ticket.last_at <= self._oldest and self._expired(ticket)):
+            ticket = self._begin(match, ticket)
+        if settings.window == "exact":
+            self._count_exactly(ticket, at, weight)
         else:
-            self._estimate(ticket, match.at, weight)
+            if at > ticket.last_at:
+                if ticket.since < at - settings.findtime:
+                    self._scale(ticket, at)
+                ticket.last_at = at
+            ticket.retries += weight
         ticket.attempts += 1
+        ticket.round = self._round
         self._remember(ticket, match.lines)
-        due = ticket.retries >= self._settings.maxretry
+        due = ticket.retries >= settings.maxretry
         if due:
-            del self._tickets[match.id]
-        return Failure(
-            self._jail,
-            match.id,
-            match.network,
-            match.at,
-            ticket.retries,
-            ticket.since,
-            tuple(ticket.matches),
-            ticket.fields,
-            ticket.attempts,
-            bans,
-            weight,
-            due,
+            self.evidence -= ticket.size
+        else:
+            self._tickets[id_] = ticket
+            if self._grown > STEP:
+                self._grown = 0
+                self._crowd.settle()
+        matches = tuple(ticket.matches) if due else ()
+        retries, since, fields, attempts = ticket.retries, ticket.since, ticket.fields, ticket.attempts
+        return tuple.__new__(  # as ``Failure(...)``, in half the time
+            Failure,
+            (self._jail, id_, match.network, at, retries, since, matches, fields, attempts, bans, weight, due),
         )
 
     def tick(self, now: float) -> None:
         """Forget ids whose last failure is findtime or longer ago; looks at most every five seconds."""
         if now - self._cleaned_at >= _CLEAN_EVERY or now < self._cleaned_at:
             self._cleaned_at = now
-            self._forget_old(now)
+            self._oldest = now - self._settings.findtime
+            self._round += 1
+            self._dirty = True
+        if self._dirty:
+            self._remove_old()
 
     def ids(self) -> Iterator[tuple[str, int]]:
         """Every id with its estimate as of its last failure."""
-        return ((id_, ticket.retries) for id_, ticket in self._tickets.items())
+        yield from ((id_, ticket.retries) for id_, ticket in self._tickets.items())
+        yield from self._traces
 
     def forget(self, id_: str) -> None:
         """Start *id_* from zero; an unknown id is fine."""
-        self._tickets.pop(id_, None)
+        ticket = self._tickets.pop(id_, None)
+        if ticket is not None:
+            self.evidence -= ticket.size
+        self._traces.take(id_)
 
-    def _estimate(self, ticket: _Ticket, at: float, weight: int) -> None:
+    def fade(self, size: int) -> None:
+        """Keep only the count of those who have been silent for longest, until there are *size* characters less of evidence."""
+        enough = self.evidence - size
+        fading = []
+        left = self.evidence
+        for id_, ticket in self._tickets.items():
+            if left <= enough:
+                break
+            left -= ticket.size
+            fading.append(id_)
+        for id_ in fading:
+            ticket = self._tickets.pop(id_)
+            if not self._expired(ticket):
+                self._traces.keep(id_, ticket.trace())
+        self.evidence = left
+
+    def shed(self, count: int) -> None:
+        """Forget *count* ids of those whose count alone is kept."""
+        self._traces.shed(count)
+
+    def _expired(self, ticket: _Ticket) -> bool:
+        """Whether *ticket* has been forgotten by a cleaning. A late line that came after the cleaning counts all the same."""
+        return ticket.last_at <= self._oldest and ticket.round != self._round
+
+    def _begin(self, match: Match, expired: _Ticket | None) -> _Ticket:
+        """Return a ticket for an id that has none, or an *expired* one: a new one, or one that goes on from a trace."""
+        if expired is not None:
+            self.evidence -= expired.size
+        # The fields are mostly parts of the line, each at most as long as it is.
+        size = _TICKET + 3 * sum(map(len, match.lines))
+        self.evidence += size
+        self._grown += size
+        ticket = _Ticket(match.at, match.fields, size)
+        trace = self._traces.take(match.id)
+        if trace is not None and trace.last_at > self._oldest:
+            ticket.go_on(trace)
+        return ticket
+
+    def _scale(self, ticket: _Ticket, at: float) -> None:
         findtime = self._settings.findtime
-        if at > ticket.last_at:
-            if ticket.since < at - findtime:
-                ticket.retries = round(ticket.retries / (at - ticket.since) * findtime)
-                ticket.since = at - findtime
-            ticket.last_at = at
-        ticket.retries += weight
+        ticket.retries = round(ticket.retries / (at - ticket.since) * findtime)
+        ticket.since = at - findtime
 
     def _count_exactly(self, ticket: _Ticket, at: float, weight: int) -> None:
         ticket.last_at = max(ticket.last_at, at)
         oldest = ticket.last_at - self._settings.findtime
+        if ticket.times is None:
+            ticket.times = []
         times = ticket.times
         for _ in range(weight):
             if times and at < times[-1]:
                 insort(times, at)  # logs of several writers are not quite in order
             else:
                 times.append(at)
-        while times and times[0] < oldest:
-            times.popleft()
+        del times[: bisect_left(times, oldest)]
         ticket.since = times[0]
         ticket.retries = len(times)
 
     def _remember(self, ticket: _Ticket, lines: tuple[str, ...]) -> None:
-        ticket.matches.extend(line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + "…" for line in lines)
-        while len(ticket.matches) > self._settings.maxmatches:
-            ticket.matches.popleft()
-
-    def _forget_old(self, now: float) -> None:
-        oldest = now - self._settings.findtime
-        for id_ in [id_ for id_, ticket in self._tickets.items() if ticket.last_at <= oldest]:
-            del self._tickets[id_]
-
-    def _make_room(self, now: float) -> None:
-        self._forget_old(now)
-        excess = len(self._tickets) - self._limit + 1
+        size = len(lines[0]) if len(lines) == 1 else sum(map(len, lines))
+        if size > LONGEST_LINE:
+            lines = tuple(map(cut, lines))
+            size = sum(map(len, lines))
+        matches = ticket.matches
+        matches += lines
+        excess = len(matches) - self._settings.maxmatches
         if excess > 0:
-            # A tenth at a time: the search for the least interesting is then paid for by the next thousands of newcomers.
-            weakest = heapq.nsmallest(
-                max(excess, self._limit // 10),
-                self._tickets.items(),
-                key=lambda item: (item[1].retries, item[1].last_at),
-            )
-            for id_, _ in weakest:
-                del self._tickets[id_]
+            size -= sum(map(len, matches[:excess]))
+            del matches[:excess]
+        ticket.size += size
+        self.evidence += size
+        self._grown += size
+
+    def _remove_old(self) -> None:
+        """Those at the old end; who stands behind somebody younger, because logs are not quite in order, leaves with him."""
+        expired = takewhile(lambda item: item[1].last_at <= self._oldest, self._tickets.items())
+        old = [id_ for id_, _ in islice(expired, _AT_ONCE)]
+        for id_ in old:
+            self.evidence -= self._tickets.pop(id_).size
+        self._dirty = len(old) + self._traces.expire(self._oldest, _AT_ONCE) >= _AT_ONCE

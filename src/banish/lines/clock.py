@@ -50,6 +50,9 @@ class Clock:
         self._dated = dated
         self._last_at: float | None = None
         self._warned_at: dict[str, float] = {}
+        self._same: tuple[float | None, float, bool, float] | None = None
+        """What `_timing` was said of: the lines of one second in one batch have it in common."""
+        self._timing = Timing(None)
 
     def judge(self, line: Line, now: float, *, live: bool) -> Timing:
         """Return the time *line* counts for; *live* as in ``model.Batch``."""
@@ -57,17 +60,24 @@ class Clock:
             if self._last_at is not None and self._last_at > now - _TOLERANCE:
                 return Timing(min(self._last_at, now), borrowed=True)
             return Timing(now if live or line.timeless or not self._dated else None)
+        if not self.since <= line.at < self.until:
+            return Timing(None)
+        same = (line.at, now, live, self.findtime)
+        if same == self._same:
+            return self._timing
+        self._same = None
         notices: tuple[Notice, ...] = ()
         at = line.at
-        if not self.since <= at < self.until:
-            return Timing(None)
         if live and int(abs(at - now)) > _TOLERANCE:  # in whole seconds, as fail2ban does
             notices = self._odd(line.text, at, now)
             at = now
         self._last_at = at  # of an old line too: what follows it without a date is as old
         if not live and at < now - self.findtime:
             return Timing(None, self._old(line.text, now))
-        return Timing(at if at < now else now, notices)
+        timing = Timing(at if at < now else now, notices)
+        if not notices:
+            self._same, self._timing = same, timing
+        return timing
 
     def unknown_date(self, line: Line, now: float) -> tuple[Notice, ...]:
         """Return the warning for a failure found in a line without a valid date; empty when it has one, or was warned of."""

@@ -88,8 +88,8 @@ _EPOCH_PLACE = r"(?:^|(?<=^\[)|(?<=\baudit\())"
 
 _LINE_BEGIN = "{^LN-BEG}"
 _LINE_BEGIN_REGEX = r"^\W{0,2}"
-_LEFT_BOUNDARY = r"(?=^|\b|\W)"
-_RIGHT_BOUNDARY = r"(?=\b|\W|$)"
+LEFT_BOUNDARY = r"(?=^|\b|\W)"
+RIGHT_BOUNDARY = r"(?=\b|\W|$)"
 _UNBOUND = "{UNB}"
 _WORD = re.compile(r"(?P<anchor>\^|\{\^LN-BEG\})?\{?(?P<word>EPOCH|LEPOCH|TAI64N)\}?", re.IGNORECASE)
 _BRACED = re.compile(r"\{(EPOCH|LEPOCH|TAI64N)\}", re.IGNORECASE)
@@ -145,8 +145,8 @@ def places(templates: tuple[Template, ...]) -> re.Pattern[str]:
         body = _NAMED.sub("(?:", template.regex.pattern).replace("(?P=dash)", "[-/.]")
         if template.regex.flags & re.IGNORECASE:
             body = f"(?i:{body})"
-        (tied if _LEFT_BOUNDARY in body else free).append(body.replace(_LEFT_BOUNDARY, ""))
-    return re.compile("|".join([f"{_LEFT_BOUNDARY}(?:{'|'.join(tied) or '(?!)'})", *free]))
+        (tied if LEFT_BOUNDARY in body else free).append(body.replace(LEFT_BOUNDARY, ""))
+    return re.compile("|".join([f"{LEFT_BOUNDARY}(?:{'|'.join(tied) or '(?!)'})", *free]))
 
 
 def _templates(pattern: str) -> Iterator[Template]:
@@ -235,20 +235,20 @@ def _expression(pattern: str) -> tuple[tuple[str, int], bool, bool]:
         body = f"({body})"
     elif alternatives:
         body = f"(?:{body})"
-    before = _LEFT_BOUNDARY if left and not anchored else ""
-    after = _RIGHT_BOUNDARY if right else ""
+    before = LEFT_BOUNDARY if left and not anchored else ""
+    after = RIGHT_BOUNDARY if right else ""
     return (f"{anchor}{before}{body}{after}", flags), anchored, not captures and not looks
 
 
 def _lone_word(word: re.Match[str]) -> tuple[tuple[str, int], bool, bool]:
     kind = word["word"].upper()
     braced = "{" in word.group().removeprefix(_LINE_BEGIN)
-    body = f"({_WORDS[kind]}){_RIGHT_BOUNDARY}"
+    body = f"({_WORDS[kind]}){RIGHT_BOUNDARY}"
     if word["anchor"]:
         return (_LINE_BEGIN_REGEX + body, 0), True, True
     if kind == "TAI64N":
         return (body, 0), False, True
-    return ((_LEFT_BOUNDARY if braced else _EPOCH_PLACE) + body, 0), False, True
+    return ((LEFT_BOUNDARY if braced else _EPOCH_PLACE) + body, 0), False, True
 
 
 def _expand(pattern: str) -> str:

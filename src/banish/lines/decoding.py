@@ -32,9 +32,14 @@ class Decoder:
         self.undecodable = 0
         """How many lines held bytes that could not be decoded, so far."""
 
-    def lines(self, data: bytes) -> list[str]:
-        """Return the lines in *data*, without their ends; text after the last newline is a line too."""
+    def lines(self, data: bytes, *, count: bool = True) -> list[str]:
+        """Return the lines in *data*, without their ends; text after the last newline is a line too.
+
+        Unless *count*, those that could not be decoded have been counted already.
+        """
         text = self._wide.decode(data) if self._wide is not None else data.decode(self.encoding, "replace")
+        if count:
+            self._count(text)
         if text.startswith(_BYTE_ORDER_MARK):
             text = text[1:]
         found = text.split("\n")
@@ -42,9 +47,29 @@ class Decoder:
             del found[-1]
         if "\r" in text:
             found = [line.rstrip("\r") for line in found]
-        if _REPLACEMENT in text:
-            self.undecodable += sum(_REPLACEMENT in line for line in found)
         return found
+
+    @property
+    def bytewise(self) -> bool:
+        """Every character of ASCII is its own byte, and no other bytes mean one: lines can be told and read one by one."""
+        return self.encoding in ("utf-8", "ascii") or self.encoding.startswith(("iso8859-", "cp125", "koi8-"))
+
+    def line(self, data: bytes, *, first: bool) -> str:
+        """Return one line's *data*, without its end, as text, where ``bytewise``; *first*: it is the first of its batch.
+
+        It is not counted in ``undecodable``: ``count`` does that for all lines of a batch, read or not.
+        """
+        text = data.decode(self.encoding, "replace")
+        return (text.removeprefix(_BYTE_ORDER_MARK) if first else text).rstrip("\r")
+
+    def count(self, data: bytes) -> None:
+        """Count the lines of *data* that could not be decoded."""
+        if not data.isascii():
+            self._count(data.decode(self.encoding, "replace"))
+
+    def _count(self, text: str) -> None:
+        if _REPLACEMENT in text:
+            self.undecodable += sum(_REPLACEMENT in line for line in text.split("\n"))
 
 
 class _Wide:

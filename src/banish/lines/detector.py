@@ -8,6 +8,9 @@ Winning has an effect, as it has in fail2ban: the last winner is tried before al
 the same place as last time between the same characters, or is tied to the line's begin. So a log that has shown itself to write
 month-day-year is not read as day-month-year on the first twelve days of a month.
 
+The search may be broken off at any point by an exception (see ``patience``): what is remembered is changed only when it is over,
+and the last winner last of all.
+
 A detector belongs to one source. It also remembers what date texts mean, for as long as that holds (see ``timestamps``); the
 lines of one second cost one conversion.
 """
@@ -15,16 +18,21 @@ lines of one second cost one conversion.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
 from banish.lines import timestamps, zones
 from banish.lines.datepattern import Template, compile_patterns, places
+from banish.patience import LONG, GivenUp, Patience
 
 _REMEMBERED = 256  # all are forgotten when there are more, since logs go forward
 _Key = str | tuple[str | None, ...]
 _CLOCK = re.compile("[0-9]:[0-9]{1,2}:[0-9]")
+_STEP = 4096
+_OVERLAP = 256
+"""Characters that no default format exceeds, with all that it looks at before and behind."""
+_Place = tuple[int, int, str, str]
 
 
 class Found(NamedTuple):
@@ -69,9 +77,18 @@ class DateDetector:
         self._anchored_templates = [template for template in self.templates if template.anchored]
         self._won: dict[Template, int] = {}
         self._last: Template | None = None
-        self._place: tuple[int, int, str, str] = (0, 0, "", "")
-        self._memory = _Memory()
+        self._place: _Place = (0, 0, "", "")
         self._memories: dict[Template, _Memory] = {}
+
+    @property
+    def calm(self) -> bool:
+        """True when no line can take long: all templates are default formats, and how much they look at is bounded."""
+        return all(template.known for template in self.templates)
+
+    @property
+    def locked(self) -> Template | None:
+        """The template that won last, and is tried before all others; None before there was a date."""
+        return self._last
 
     def find(self, text: str, now: float) -> Found | None:
         """Return the date in *text*; None when there is none. *now* (Unix seconds) completes dates without year or day."""
@@ -82,17 +99,75 @@ class DateDetector:
             template, match = self._search(text)
             if template is None or match is None:
                 return None
+            self._won_by(template, match)
+        return self._found(template, match, now)
+
+    def find_apart(self, text: str, now: float, patience: Patience) -> Found | None:
+        """Do the same for a long *text*: the search is somebody else's. Raises GivenUp when that takes too long."""
+        order = tuple(map(self.templates.index, self._anchored_templates))
+        last = -1 if self._last is None else self.templates.index(self._last)
+        told = patience.apart(self._trial, (text, last, self._place, order), text)
+        if len(told) < 3:
+            raise GivenUp
+        index, start, searched = told
+        if index < 0:
+            return None
+        template = self.templates[index]
+        match = template.regex.match(text, start)
+        if match is None:
+            return None
+        if searched:
+            self._won_by(template, match)
+        return self._found(template, match, now)
+
+    def _trial(self, about: tuple[str, int, _Place, tuple[int, ...]], tell: Callable[[int], None]) -> None:
+        text, last, self._place, order = about
+        self._anchored_templates = [self.templates[index] for index in order]
+        self._last = template = None if last < 0 else self.templates[last]
+        match = None
+        if template is not None:
+            match = template.regex.match(text) if template.anchored else self._in_same_place(template, text)
+        searched = match is None
+        if searched:
+            template, match = self._search(text)
+        tell(-1 if template is None or match is None else self.templates.index(template))
+        tell(0 if match is None else match.start())
+        tell(searched)
+
+    def _found(self, template: Template, match: re.Match[str], now: float) -> Found:
         start, end = match.span(1)
+        text = match.string
         if start < 0:  # the pattern's group is optional and took no part: nothing to cut
             start = end = match.start()
         elif start == end:  # ``()`` says that such a line has no date of its own, whatever else looks like one
             return Found(None, start, end, template)
         key = text[start:end] if template.whole else match.groups()
-        reading = self._memory.texts.get(key)
+        return Found(self._reading(template, match, key, now).at, start, end, template)
+
+    def steady(self, text: str) -> bool:
+        """Tell whether `find` would leave the detector as it is: *text* has the date that was expected, or none."""
+        last = self._last
+        if last is not None and last.anchored and last.regex.match(text) is not None:
+            return True
+        return self._search(text)[1] is None
+
+    def time(self, template: Template, date: str, text: str, now: float) -> float | None:
+        """Return what `find` says of *text*'s time when it takes *template*, which must be ``whole``; *date* is what it cuts out."""
+        reading = self._memories[template].texts.get(date)
         if reading is None or not reading.since <= now < reading.until:
-            reading = self._read(template, match, now)
-            self._memory.keep(self._memory.texts, key, reading)
-        return Found(reading.at, start, end, template)
+            match = template.regex.match(text)
+            if match is None:
+                return None
+            reading = self._reading(template, match, date, now)
+        return reading.at
+
+    def _reading(self, template: Template, match: re.Match[str], key: _Key, now: float) -> timestamps.Reading:
+        memory = self._memories[template]
+        reading = memory.texts.get(key)
+        if reading is None or not reading.since <= now < reading.until:
+            reading = self._read(memory, template, match, now)
+            memory.keep(memory.texts, key, reading)
+        return reading
 
     def _in_same_place(self, template: Template, text: str) -> re.Match[str] | None:
         """Match *template* where it matched last time, between the same characters; None when it does not fit there.
@@ -113,14 +188,17 @@ class DateDetector:
         winner, best = self._anchored(text, has_clock=has_clock)
         if best is None:
             winner, best = self._leftmost(text, has_clock=has_clock)
-        if winner is not None and best is not None:
-            self._last, self._place = winner, _place(best)
-            if winner.anchored:
-                self._won[winner] = self._won.get(winner, 0) + 1
-                anchored = (template for template in self.templates if template.anchored)
-                self._anchored_templates = sorted(anchored, key=lambda template: -self._won.get(template, 0))
-            self._memory = self._memories.setdefault(winner, _Memory())
         return winner, best
+
+    def _won_by(self, winner: Template, best: re.Match[str]) -> None:
+        self._last = None
+        if winner.anchored:
+            self._won[winner] = self._won.get(winner, 0) + 1
+            anchored = (template for template in self.templates if template.anchored)
+            self._anchored_templates = sorted(anchored, key=lambda template: -self._won.get(template, 0))
+        self._memories.setdefault(winner, _Memory())
+        self._place = _place(best)
+        self._last = winner
 
     def _anchored(self, text: str, *, has_clock: bool) -> tuple[Template | None, re.Match[str] | None]:
         for template in self._anchored_templates:
@@ -133,7 +211,7 @@ class DateDetector:
         gate = self._gates.get(has_clock)
         if gate is None:
             return self._leftmost_of_all(text)
-        place = gate.search(text)
+        place = _next_place(gate, text, 0)
         while place is not None:
             winner, best = None, None
             for template in self._floating:
@@ -141,7 +219,7 @@ class DateDetector:
                     winner, best = template, match
             if best is not None:
                 return winner, best
-            place = gate.search(text, place.start() + 1)
+            place = _next_place(gate, text, place.start() + 1)
         return None, None
 
     def _leftmost_of_all(self, text: str) -> tuple[Template | None, re.Match[str] | None]:
@@ -156,15 +234,25 @@ class DateDetector:
         distance = match.start(1) - best.start(1)
         return distance < 0 or (distance == 0 and template is self._last)
 
-    def _read(self, template: Template, match: re.Match[str], now: float) -> timestamps.Reading:
+    def _read(self, memory: _Memory, template: Template, match: re.Match[str], now: float) -> timestamps.Reading:
         """Read the date in *match*, out of the memory of its minute if that is there."""
         second = _seconds(match) if template.has_seconds else 0
         parts = match.group(*template.parts) if template.parts else ""
-        minute = self._memory.minutes.get(parts)
+        minute = memory.minutes.get(parts)
         if minute is None or not minute.since <= now < minute.until:
             minute = timestamps.read(match.groupdict(), now, self._zone, int(second))
-            self._memory.keep(self._memory.minutes, parts, minute)
+            memory.keep(memory.minutes, parts, minute)
         return minute if minute.at is None else timestamps.Reading(minute.at + second, minute.since, minute.until)
+
+
+def _next_place(gate: re.Pattern[str], text: str, start: int) -> re.Match[str] | None:
+    """Search *text* from *start* on; a long one in steps, between which it can be interrupted."""
+    while len(text) - start > LONG:
+        place = gate.search(text, start, start + _STEP + _OVERLAP)
+        if place is not None and place.start() < start + _STEP:
+            return place
+        start += _STEP
+    return gate.search(text, start)
 
 
 def _seconds(match: re.Match[str]) -> float:

@@ -28,6 +28,7 @@ Names and ids that are not addresses, look-arounds, and expressions for several 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -133,6 +134,15 @@ def pumps(judge: Filter, index: int | None) -> Iterator[Pump]:
             if turn and pump not in told and (not prefixes or _handed_on(judge, pump.line(3), pump.text(3))):
                 told[pump] = None
                 yield pump
+
+
+def pumps_alone(pattern: re.Pattern[str]) -> Iterator[Pump]:
+    """Yield what could make *pattern* slow, which is searched for in lines of any kind (an ignoreregex, a date)."""
+    told: dict[Pump, None] = {}
+    for specimen in specimens(pattern):
+        for (before, turn), after in itertools.product((*_loops(specimen), *_rows(specimen)), _ENDINGS):
+            told[Pump(before, turn, after)] = None
+    yield from (pump for pump in told if pump.turn)
 
 
 def _lines(judge: Filter, index: int) -> Iterator[Specimen]:

@@ -17,10 +17,17 @@ from banish.matching.tags import RENAMED
 _MADE = re.compile(r"(?P<kind>alt|tuple)_(?P<name>.+?)(?:_\d+)?")
 
 Capture = Callable[["re.Match[str]"], dict[str, Any]]
+Completion = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def capture_of(pattern: re.Pattern[str]) -> Capture:
     """Return what turns a match of *pattern* into its fields: every named group that took part, and no None."""
+    complete = completion_of(pattern)
+    return _captured if complete is None else lambda found: complete(_captured(found))
+
+
+def completion_of(pattern: re.Pattern[str]) -> Completion | None:
+    """Return what adds to the groups that *pattern* captured (no None) those made from them; None when none are made."""
     alternatives: dict[str, list[str]] = {}
     tuples: dict[str, list[str]] = {}
     for group in sorted(pattern.groupindex):
@@ -30,10 +37,9 @@ def capture_of(pattern: re.Pattern[str]) -> Capture:
             kind = alternatives if made["kind"] == "alt" else tuples
             kind.setdefault(target, []).append(group)
     if not alternatives and not tuples:
-        return _captured
+        return None
 
-    def capture(found: re.Match[str]) -> dict[str, Any]:
-        fields = _captured(found)
+    def complete(fields: dict[str, Any]) -> dict[str, Any]:
         for target, groups in alternatives.items():
             if not fields.get(target):
                 chosen = next((text for group in groups if (text := fields.get(group))), None)
@@ -45,7 +51,7 @@ def capture_of(pattern: re.Pattern[str]) -> Capture:
                 fields[target] = members
         return fields
 
-    return capture
+    return complete
 
 
 def _captured(found: re.Match[str]) -> dict[str, Any]:

@@ -12,10 +12,16 @@ not be able to ban everybody.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from banish.addresses import Network, parse, show
 from banish.matching.tags import UseDns
+
+_REMEMBERED = 4096
+"""Addresses whose meaning is remembered (some 4 MB when full), the longest unused forgotten first."""
+_LONGEST = 64
+"""Characters of a text that is remembered; no address is longer."""
 
 
 class Identity(NamedTuple):
@@ -33,27 +39,31 @@ def identify(fields: Mapping[str, Any], usedns: UseDns) -> Identity | None:
 
     Nobody is also a host name under ``usedns = no``, and an id of no characters, which fail2ban would count.
     """
-    address = fields.get("ip4") or fields.get("ip6")
-    fid = _id_text(fields.get("fid"))
+    get = fields.get
+    address = get("ip4") or get("ip6")
+    fid = get("fid")
     if address:
-        return _beside(fid, *_typed(address, fields.get("cidr") or ""))
-    dns = fields.get("dns")
+        cidr = get("cidr") or ""
+        who = _typed(address, cidr) if cidr or len(address) > _LONGEST else _remembered(address, "")
+        return _beside(_id_text(fid), who) if fid else who
+    fid = _id_text(fid)
+    dns = get("dns")
     if not dns:
-        return Identity(*_typed(fid)) if fid else None
-    text, network = _typed(dns)
+        return _typed(fid) if fid else None
+    who = _typed(dns)
     if usedns == "raw":
-        return _beside(fid, text, network)
+        return _beside(fid, who)
     # A name that leads to addresses is counted by these, even with an id beside it: so does fail2ban.
-    if network is not None:
-        return Identity(text, network)
+    if who.network is not None:
+        return who
     return None if usedns == "no" else Identity(dns, None, name=dns)
 
 
-def _beside(fid: str, text: str, network: Network | None) -> Identity:
+def _beside(fid: str, who: Identity) -> Identity:
     if not fid:
-        return Identity(text, network)
-    id_text, id_network = _typed(fid)
-    return Identity(id_text, id_network, ip=None if id_text == text else text)
+        return who
+    id_, network = _typed(fid)[:2]
+    return Identity(id_, network, ip=None if id_ == who.id else who.id)
 
 
 def _id_text(fid: Any) -> str:
@@ -63,9 +73,16 @@ def _id_text(fid: Any) -> str:
     return fid or ""
 
 
-def _typed(text: str, cidr: str = "") -> tuple[str, Network | None]:
+def _typed(text: str, cidr: str = "") -> Identity:
+    return _remembered(text, cidr) if len(text) + len(cidr) <= _LONGEST else _mean(text, cidr)
+
+
+def _mean(text: str, cidr: str) -> Identity:
     network = parse(f"{text}/{cidr}" if cidr else text)
     if network is None or network.prefixlen == 0:
         host, _, prefix = text.partition("/")
         network = parse(host) if not prefix or prefix.isdecimal() else None
-    return (text, None) if network is None else (show(network), network)
+    return Identity(text, None) if network is None else Identity(show(network), network)
+
+
+_remembered = lru_cache(maxsize=_REMEMBERED)(_mean)

@@ -20,33 +20,29 @@ family, and their ``cidr``. fail2ban merges group by group, so that an IPv4 addr
 after a process number has been used again that blames someone else.
 
 State: at most *capacity* sessions, the oldest dropped first; a session ends *lifetime* seconds after its first line (later
-lines do not prolong it). Of its lines the last 100 are kept, of its user names 100; names beyond that are not added.
+lines do not prolong it). Of its lines the last 100 are kept, each cut as evidence is (2048 characters); of its user names the
+first two, and beyond them those of at most 256 characters until there are 100.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
+
+from banish.evidence import LONGEST_LINE, cut
 
 CAPACITY = 100
 LIFETIME = 300.0
 _KEPT_LINES = 100
 _KEPT_USERS = 100
+_LONGEST_USER = 256
 
-_MARKS = ("nofail", "mlfgained", "mlfforget")
 _ADDRESS = ("ip4", "ip6", "cidr")
 _IDS = frozenset(("ip4", "ip6", "dns", "fid"))
 
 
-class Joined(NamedTuple):
-    """A line judged within its session."""
-
-    outcome: Literal["failure", "nofail", "pending"]
-    fields: dict[str, Any]
-    """What the session's lines captured, this one included; empty unless *outcome* is a failure."""
-    lines: tuple[str, ...]
-    """The lines that make up the failure, this one last; empty unless *outcome* is a failure."""
+Joined = tuple[dict[str, Any], tuple[str, ...]]
+"""What makes up a failure: what the session's lines captured, and these lines, the one that makes it a failure last."""
 
 
 class _Session:
@@ -55,9 +51,24 @@ class _Session:
     def __init__(self, began_at: float) -> None:
         self.began_at = began_at
         self.fields: dict[str, Any] = {}
-        self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
-        self.users: set[Any] = set()
+        self.lines: tuple[str, ...] = ()
+        self.users: tuple[Any, ...] = ()
         self.pending = False
+
+    def meet(self, user: Any) -> None:
+        """Add a user name that is new. Who is not the first or second makes no difference to a verdict, and may be left out."""
+        known = len(self.users)
+        if known < 2 or (known < _KEPT_USERS and len(str(user)) <= _LONGEST_USER):
+            self.users += (user,)
+
+    def keep(self, lines: tuple[str, ...]) -> None:
+        for line in lines:
+            if len(line) > LONGEST_LINE:
+                lines = tuple(map(cut, lines))
+                break
+        self.lines += lines
+        if len(self.lines) > _KEPT_LINES:
+            self.lines = self.lines[-_KEPT_LINES:]
 
 
 class Sessions:
@@ -71,54 +82,61 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def join(self, key: str, captured: Mapping[str, Any], lines: tuple[str, ...], now: float) -> Joined:
+    def join(
+        self, key: str, captured: Mapping[str, Any], lines: tuple[str, ...], now: float
+    ) -> Joined | Literal["nofail", "pending"]:
         """Add what a line *captured* to the session *key* and judge it; *lines* are the matched lines as written.
 
         *captured* holds groups that took part in the match only (no None).
         """
-        session = self._find(key, now)
-        informs, gained, forgets = captured.get("nofail"), captured.get("mlfgained"), captured.get("mlfforget")
-        alone = forgets and not session.fields
-        self._merge(session, captured)
-        if gained and session.pending:
-            session.pending = False
-            session.lines.clear()
+        session = self._sessions.get(key)
+        if session is None or now - session.began_at >= self._lifetime:
+            session = self._begin(key, now)
+        mark = captured.get
+        informs, gained, forgets = mark("nofail"), mark("mlfgained"), mark("mlfforget")
+        user = mark("user")
+        if user and user not in session.users:
+            session.meet(user)
+        fails = not (informs or gained) or len(session.users) > 1
         if forgets:
             del self._sessions[key]
-        session.lines.extend(lines)
-        fails = not (informs or gained) or len(session.users) > 1
-        if (fails or session.pending) and not _IDS.isdisjoint(session.fields):
-            fields = dict(session.fields) if alone else self._fields(session)
-            joined = Joined("failure", fields, tuple(session.lines))
+            if not fails and not session.pending:
+                return "nofail"  # the usual end: nobody asks any more for what this line captured
+        fields = session.fields
+        alone = forgets and not fields
+        if ("ip6" in fields or "cidr" in fields or "ip6" in captured) and (mark("ip4") or mark("ip6")):
+            for name in _ADDRESS:  # but for an IPv4 address over another one
+                fields.pop(name, None)
+        fields.update(captured)
+        if informs is not None:
+            del fields["nofail"]
+        if gained is not None:
+            del fields["mlfgained"]
+        if forgets is not None:
+            del fields["mlfforget"]
+        if gained and session.pending:
             session.pending = False
-            session.lines.clear()
-            return joined
-        session.pending = session.pending or fails
-        return Joined("pending" if fails else "nofail", {}, ())
+            session.lines = ()
+        if (fails or session.pending) and not _IDS.isdisjoint(fields):
+            if session.lines:
+                lines = session.lines + lines
+                session.lines = ()
+                if len(lines) > _KEPT_LINES:
+                    lines = lines[-_KEPT_LINES:]
+            session.pending = False
+            fields = fields.copy()
+            if session.users and not alone:
+                fields["users"] = frozenset(session.users)
+            return fields, lines
+        session.keep(lines)
+        if fails:
+            session.pending = True
+            return "pending"
+        return "nofail"
 
-    def _find(self, key: str, now: float) -> _Session:
-        session = self._sessions.get(key)
-        if session is not None and now - session.began_at < self._lifetime:
-            return session
+    def _begin(self, key: str, now: float) -> _Session:
         self._sessions.pop(key, None)
         if len(self._sessions) >= self._capacity:
             del self._sessions[next(iter(self._sessions))]
         session = self._sessions[key] = _Session(now)
         return session
-
-    @staticmethod
-    def _merge(session: _Session, captured: Mapping[str, Any]) -> None:
-        if captured.get("ip4") or captured.get("ip6"):
-            for name in _ADDRESS:
-                session.fields.pop(name, None)
-        session.fields.update(captured)
-        for mark in _MARKS:
-            if mark in captured:
-                del session.fields[mark]
-        user = captured.get("user")
-        if user and len(session.users) < _KEPT_USERS:
-            session.users.add(user)
-
-    @staticmethod
-    def _fields(session: _Session) -> dict[str, Any]:
-        return session.fields | {"users": frozenset(session.users)} if session.users else dict(session.fields)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from banish.model import Line
@@ -29,8 +30,16 @@ class Taken(NamedTuple):
 class Window:
     """The last *size* lines of one filter."""
 
-    def __init__(self, size: int) -> None:
-        self._lines: deque[Line] = deque(maxlen=size)
+    def __init__(self, size: int, lines: Iterable[Line] = ()) -> None:
+        self._lines: deque[Line] = deque(lines, maxlen=size)
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Oldest first."""
+        return tuple(self._lines)
+
+    def clear(self) -> None:
+        self._lines.clear()
 
     def add(self, line: Line) -> str:
         """Add *line*, and return the text to search: all lines of the window, oldest first."""
@@ -60,6 +69,5 @@ class Window:
             else:
                 kept.append(line)
             begin = stop
-        self._lines.clear()
-        self._lines.extend(kept)
+        self._lines = deque(kept, maxlen=self._lines.maxlen)  # at one blow: patience may run out at any time
         return Taken(tuple(lines), "".join(parts))

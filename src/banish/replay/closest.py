@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple
 from banish.matching.filter import Filter
 from banish.matching.tags import expand
 from banish.model import Line
+from banish.patience import GivenUp
 
 _LONGEST = 4096  # characters of a line that are looked at
 _LEAST = 3
@@ -71,6 +72,7 @@ class Closest:
 
     def __init__(self, filter_: Filter) -> None:
         settings = filter_.settings
+        self._patience = filter_.patience
         self._prefregex = filter_.prefregex
         self._prefix = (
             _Expression(settings.prefregex, filter_.prefregex, settings.usedns == "no") if filter_.prefregex else None
@@ -81,8 +83,17 @@ class Closest:
         ]
 
     def find(self, line: Line) -> Near | None:
-        """Return how far the closest expression got on *line*; None when none of them begins to fit."""
+        """Return how far the closest expression got on *line*; None when none of them begins to fit, or it takes too long."""
         text = f"{line.message[:_LONGEST]}\n"
+        self._patience.text = text
+        try:
+            return self._find(text)
+        except GivenUp:
+            return None
+        finally:
+            self._patience.text = None
+
+    def _find(self, text: str) -> Near | None:
         if self._prefregex is not None and self._prefix is not None:
             found = self._prefregex.search(text)
             if found is None:

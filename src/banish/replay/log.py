@@ -1,7 +1,7 @@
 """The log to be judged: a file (compressed or not), standard input, or a line given in so many words.
 
 One side speaks of what a person wrote on the command line, the other takes stretches of whole lines. A log is read forward once
-and never held in memory; a line beyond ``LONGEST`` bytes is cut, as the daemon cuts it.
+and never held in memory; a line beyond ``LONGEST`` bytes is left out, an empty one takes its place, as in the daemon.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def _whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
         elif not skipping:
             tail += block
         if len(tail) > LONGEST:
-            yield tail[:LONGEST] + b"\n"
+            yield b"\n"
             tail, skipping = b"", True
     if tail:
         yield tail

@@ -17,6 +17,7 @@ from banish.lines.datepattern import Template
 from banish.lines.reader import LineReader
 from banish.matching.filter import Outcome
 from banish.model import Line, Match
+from banish.patience import ENDLESS, GivenUp, Patience
 from banish.replay.rules import Rules
 
 _LAST_DATE_HOLDS = 60.0  # seconds, as for the daemon (``lines.clock``)
@@ -53,10 +54,11 @@ class Replay:
     Raises ConfigError when the filter's date patterns cannot be used.
     """
 
-    def __init__(self, rules: Rules, now: float, resolve: Resolve) -> None:
+    def __init__(self, rules: Rules, now: float, resolve: Resolve, patience: Patience = ENDLESS) -> None:
         self.rules = rules
         self._filter = rules.filter
-        self._reader = LineReader(rules.lines)
+        self._filter.patience = patience
+        self._reader = LineReader(rules.lines, patience=patience)
         self._now = now
         self._resolve = resolve
         self._number = 0
@@ -72,7 +74,10 @@ class Replay:
         self._number += 1
         if text.startswith("#") or not text or text.isspace():
             return Judged(self._number, Line(text, text, None), None, "none", passed_over=True)
-        found = self._reader.detector.find(text, self._now)
+        try:
+            found = self._reader.date(text, self._now)
+        except GivenUp:
+            return Judged(self._number, Line(text, text, None), None, "given up")
         if found is None:
             line, template, at = Line(text, text, None), None, None
         else:

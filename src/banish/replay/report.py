@@ -26,6 +26,7 @@ LISTED = 20
 _IN_MEMORY = 1 << 20  # bytes
 _HIT = ("failure", "pending")
 _IGNORED = ("ignored", "nofail")
+_MISSED = ("none", "given up")
 
 
 class _Listing:
@@ -102,7 +103,7 @@ class Report:
         self._failures += len(judged.matches)
         if judged.template is not None:
             self._templates[judged.template.name] += 1
-        if judged.regex is not None:
+        if judged.regex is not None and judged.outcome != "given up":
             self._failregex[judged.regex] += 1
         if judged.unresolved and len(self._unresolved) < LISTED:
             self._unresolved[judged.unresolved] = None
@@ -110,7 +111,7 @@ class Report:
         if judged.outcome == "ignored":
             patterns = enumerate(self._rules.filter.ignoreregex)
             self._ignoreregex.update([index for index, each in patterns if each.search(text)][:1])
-        elif judged.outcome == "none" and not self._missed.full:
+        elif judged.outcome in _MISSED and not self._missed.full:
             self._missed.add(*self._miss(judged))
         elif judged.outcome in _HIT and not self._matched.full:
             self._matched.add(*self._hit(judged))
@@ -119,7 +120,7 @@ class Report:
         """Return what the expressions were tried on, as far as one line tells, and count the prefregex."""
         text = f"{judged.line.message}\n"
         prefregex = self._rules.filter.prefregex
-        if prefregex is None or (judged.outcome == "ignored" and judged.regex is None):
+        if prefregex is None or judged.outcome == "given up" or (judged.outcome == "ignored" and judged.regex is None):
             return text
         found = prefregex.search(text)
         if found is None:
@@ -132,6 +133,10 @@ class Report:
         yield self._cut(f"{judged.number}: {visible(judged.line.text)}", 3)
         if judged.unresolved:
             yield f"   failregex {judged.regex} fits, but {visible(judged.unresolved)} stands for no address"
+            return
+        if judged.outcome == "given up":
+            which = "an expression" if judged.regex is None else f"failregex {judged.regex}"
+            yield f"   given up: {which} takes too long over it (see banish check)"
             return
         if judged.regex is not None:
             yield f"   failregex {judged.regex} fits, but names nobody"
@@ -166,7 +171,7 @@ class Report:
         yield from self._totals()
         if self._matched.entries:
             yield from self._listing("Matched", self._matched, "")
-        missed = self._outcomes["none"]
+        missed = sum(map(self._outcomes.get, _MISSED, (0, 0)))
         if missed:
             beyond = missed - self._missed.entries
             yield from self._listing("Missed", self._missed, f"{beyond} more: --print-all-missed" if beyond else "")
@@ -216,6 +221,9 @@ class Report:
         if matched:
             pending = f", {outcomes['pending']} pending" if outcomes["pending"] else ""
             yield f"       matched: {self._failures} failures{pending}\n"
+        if outcomes["given up"]:
+            text = f"given up: {outcomes['given up']} lines, over which an expression takes too long"
+            yield f"       {self._paint(text, 'red')}\n"
         if self._unresolved:
             yield f"       names without an address: {', '.join(map(visible, self._unresolved))}\n"
 

@@ -46,6 +46,8 @@ class FileStatus(NamedTuple):
     """Bytes written but not yet handed over."""
     found: bool
     problem: str | None
+    left_out: int = 0
+    """Lines so far that were longer than 1 MiB; a new number only when it has doubled."""
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +57,7 @@ class _Followed:
     places: set[tuple[str, str]] = field(default_factory=set)
     identity: Identity | None = _OPENING
     problem: str | None = None
-    shortened: int = 0
+    left_out: int = 0
 
 
 class FileSource:
@@ -144,17 +146,28 @@ class FileSource:
         for path, followed in self._files.items():
             follower = followed.follower
             hit |= followed.patterns
-            rows.append(FileStatus(path, follower.size(), follower.lag(), follower.found, follower.problem))
+            rows.append(
+                FileStatus(path, follower.size(), follower.lag(), follower.found, follower.problem, followed.left_out)
+            )
         for pattern in self._starts.keys() - hit:
             rows += [FileStatus(pattern, 0, 0, False, _no_file(pattern))]
         return sorted(rows)
 
-    def problems(self) -> dict[str, str]:
-        """Return what keeps paths, and patterns that hit none, from being read; nobody has to look at a file for it."""
+    def problems(self) -> list[tuple[str, str]]:
+        """Return what keeps paths, and patterns that hit none, from being read, and lines from being judged.
+
+        By path, in order; no file is looked at for it.
+        """
+        found = []
+        for path, followed in self._files.items():
+            if followed.follower.problem:
+                found.append((path, followed.follower.problem))
+            if followed.left_out:
+                text = f"{path}: lines longer than 1 MiB are not judged ({followed.left_out} or more so far)"
+                found.append((path, text))
         hit = {pattern for followed in self._files.values() for pattern in followed.patterns}
-        found = {path: followed.follower.problem or "" for path, followed in self._files.items()}
-        found |= {pattern: _no_file(pattern) for pattern in self._starts.keys() - hit}
-        return {path: problem for path, problem in sorted(found.items()) if problem}
+        found += [(pattern, _no_file(pattern)) for pattern in self._starts.keys() - hit]
+        return sorted(found)
 
     def notices(self) -> list[Notice]:
         """Return what happened since the last call; when nobody asks, the oldest are dropped beyond a thousand."""
@@ -394,10 +407,8 @@ class FileSource:
                 self._notices.append(Notice("WARNING", "filter", follower.problem))
             else:
                 self._notices.append(Notice("INFO", "filter", f"{follower.path}: it is read again"))
-        if follower.shortened != followed.shortened:
-            followed.shortened = follower.shortened
-            text = f"{follower.path}: {follower.shortened} lines were longer than 1 MiB and were cut"
-            self._notices.append(Notice("WARNING", "filter", text))
+        if follower.left_out > 2 * followed.left_out:
+            followed.left_out = follower.left_out
 
 
 def _no_file(pattern: str) -> str:

@@ -93,7 +93,7 @@ class Follower:
         self._mark = resume
         self._missed = False
         self._looked = False
-        self._shortened = 0
+        self._left_out = 0
         self._quiet: tuple[int, int, int, int] | None = None
         self._quiet_since = 0.0
         self._quiet_sure = False
@@ -110,9 +110,9 @@ class Follower:
         return self._current.file.identity if self._current else None
 
     @property
-    def shortened(self) -> int:
-        """Lines so far that were too long and were cut."""
-        return self._shortened + sum(link.file.shortened for link in self._chain)
+    def left_out(self) -> int:
+        """Lines so far that were too long and were left out."""
+        return self._left_out + sum(link.file.left_out for link in self._chain)
 
     @property
     def idle(self) -> bool:
@@ -372,7 +372,7 @@ class Follower:
         self._catch_up(rests, now)
         leftover = b"" if rests else link.file.finish()
         batch = self._batch(link, leftover) if leftover else None
-        self._shortened += link.file.shortened
+        self._left_out += link.file.left_out
         self._chain.remove(link)
         self._current = self._append(link.file.restart(), lingers=True, now=now)
         self.more = True
@@ -391,7 +391,7 @@ class Follower:
         self._quiet = None
 
     def _drop(self, link: _Link) -> None:
-        self._shortened += link.file.shortened
+        self._left_out += link.file.left_out
         link.file.close()
         if link in self._chain:
             self._chain.remove(link)

@@ -4,7 +4,8 @@ The follower speaks offsets and rotation; this module speaks bytes: it hands on 
 memory, and proves with every read that the file is still the one it began to read.
 
 Law: nothing here opens by a rule or looks at names; an ``OSError`` of the kernel passes through to the follower, which words it.
-What was handed on is never handed on again, and a line is handed on whole or, beyond ``LONGEST``, cut once and counted.
+What was handed on is never handed on again, and a line is handed on whole or, beyond ``LONGEST``, not at all: an empty line
+takes its place, and it is counted. (Cut off, it would end where whoever wrote it chooses, and ``$`` would match there.)
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ HEAD = 256
 ANCHOR = 64
 """Bytes before the offset that must still be there, else the file was truncated (and perhaps grew again)."""
 LONGEST = 1 << 20
-"""A line is cut to this many bytes, so that a file without line ends costs bounded memory."""
+"""Bytes; a longer line is left out, so that a file without line ends costs bounded memory."""
 
 Identity = tuple[int, int]
 """st_dev and st_ino."""
@@ -52,13 +53,13 @@ class Forward(ABC):
         self.position = Position(*identity, offset, head, before)
         self.ended = False
         """True when the last read met the end of what is written."""
-        self.shortened = 0
-        """Lines that were longer than ``LONGEST`` and were cut."""
+        self.left_out = 0
+        """Lines that were longer than ``LONGEST``."""
         self._head = head
         self._at = offset
         self._before = before
         self._tail = b""
-        self._cutting = False
+        self._skipping = False
         self._leading = False
 
     @abstractmethod
@@ -102,7 +103,7 @@ class Forward(ABC):
         cut = fresh.rfind(b"\n") + 1
         lines = self._join(fresh, skip, cut) if cut else b""
         if cut:
-            self._tail, self._cutting = b"", False
+            self._tail, self._skipping = b"", False
             self.position = Position(*self.identity, self._at + cut, self._head, self._last(fresh, cut))
         self._keep(fresh[max(cut, skip) :])
         self._at += len(fresh)
@@ -113,26 +114,23 @@ class Forward(ABC):
         """Return the unfinished line with the newline it never got, ``b""`` when there is none: nobody will write the rest."""
         if not self._tail:
             return b""
-        line, self._tail, self._cutting = self._tail + b"\n", b"", False
+        line, self._tail = self._tail + b"\n", b""
         self.position = Position(*self.identity, self._at, self._head, self._before)
         return line
 
     def _join(self, fresh: bytes, skip: int, cut: int) -> bytes:
         first = fresh.find(b"\n", skip)
-        room = LONGEST - len(self._tail)
-        if self._cutting or first - skip > room:
-            self.shortened += not self._cutting
-            return self._tail + fresh[skip : min(first, skip + room)] + fresh[first:cut]
+        if self._skipping or len(self._tail) + first - skip > LONGEST:
+            self.left_out += not self._skipping
+            return fresh[first:cut]
         whole = fresh[skip:cut] if skip or cut < len(fresh) else fresh
         return self._tail + whole if self._tail else whole
 
     def _keep(self, rest: bytes) -> None:
-        room = LONGEST - len(self._tail)
-        if len(rest) > room:
-            self.shortened += not self._cutting
-            self._cutting = True
-            rest = rest[:room]
-        if rest:
+        if self._skipping or len(self._tail) + len(rest) > LONGEST:
+            self.left_out += not self._skipping
+            self._skipping, self._tail = True, b""
+        elif rest:
             self._tail += rest
 
     def _last(self, fresh: bytes, end: int) -> bytes:

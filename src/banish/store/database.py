@@ -1,4 +1,4 @@
-"""The database: bans and source positions, committed together.
+"""The database: bans, source positions and the history of events, committed together.
 
 The daemon speaks `Decision` and `Position`, the other side is one SQLite file in WAL mode. Positions and the bans that came from
 the lines before them are one transaction: after a crash, a power cut or kill -9 both are as they were at some commit, and the
@@ -15,18 +15,17 @@ Nothing here is thread-safe; calls may come from different threads, but only one
 
 from __future__ import annotations
 
-import math
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from banish.decisions.ledger import Past
 from banish.errors import Origin, Problem, StoreError
-from banish.model import Cursor, Decision, Position
-from banish.store import file, lock, rows
+from banish.model import Cursor, Decision, Incident, Position
+from banish.store import file, history, lock, rows
 from banish.store.rows import Key
 
 PENDING = 100_000
@@ -34,8 +33,16 @@ PENDING = 100_000
 
 # The last word wins, even with an earlier time: what comes here has passed the ledger, and the clock may have been set back.
 _BAN = """
-    INSERT OR REPLACE INTO bans (jail, id, network, at, expires_at, origin, reason, ban_count, failures, matches, fields)
-    VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?)"""
+    INSERT OR REPLACE INTO bans (jail, id, network, at, expires_at, origin, basis, set_at, reason, ban_count, failures)
+    VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?, ?)"""
+_EVIDENCE = """
+    INSERT OR REPLACE INTO evidence (jail, id, matches, fields) VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?)"""
+_NO_EVIDENCE = "DELETE FROM evidence WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"
+_PARDON_JAIL = "DELETE FROM bans WHERE jail = CAST(? AS TEXT) AND (+expires_at > ? OR +expires_at IS NULL)"
+_BEHIND = """
+    SELECT CAST(jail AS BLOB), CAST(id AS BLOB), EXISTS (SELECT 1 FROM bans WHERE bans.jail = evidence.jail AND bans.id = evidence.id)
+    FROM evidence WHERE (jail, id) > (CAST(? AS TEXT), CAST(? AS TEXT)) ORDER BY jail, id LIMIT ?"""
+_LATEST = f"{file.WHOLE_BANS} WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"
 _UNBAN = """
     UPDATE bans SET expires_at = min(?, coalesce(expires_at, ?)) WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"""
 _PARDON = "DELETE FROM bans WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"
@@ -44,10 +51,10 @@ _POSITION = """
 _FORGET = "DELETE FROM positions WHERE source = CAST(? AS TEXT)"
 _CURSOR = "INSERT OR REPLACE INTO cursors (source, cursor, at) VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?)"
 _FORGET_CURSOR = "DELETE FROM cursors WHERE source = CAST(? AS TEXT)"
-_STANDING = f"{file.ALL_BANS} WHERE expires_at > ? OR expires_at IS NULL ORDER BY expires_at IS NULL, expires_at"
-_LATEST = f"{file.ALL_BANS} WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"
-_PURGE = """
-    DELETE FROM bans WHERE (jail, id) IN (SELECT jail, id FROM bans WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"""
+# The signs keep SQLite from its index, by which it would look for each of half a million rows by itself.
+_STANDING = f"{file.ALL_BANS} WHERE +expires_at > ? OR +expires_at IS NULL"
+_PAST = "SELECT jail, id, ban_count, at, expires_at FROM bans WHERE expires_at <= ? ORDER BY expires_at"
+_PURGE = "SELECT CAST(jail AS BLOB), CAST(id AS BLOB) FROM bans WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds between attempts to write while that fails: doubled each time, from the first to the longest."""
@@ -68,6 +75,11 @@ class Store:
         self._bans: dict[Key, Decision | float | None] = {}
         """Not yet written: a ban, when it was ended, or None: it is to be forgotten."""
         self._positions: dict[str, Position | Cursor | None] = {}
+        self._pardoned: dict[str, float] = {}
+        """Jails whose bans were all pardoned, and when; earlier than what is in *_bans*."""
+        self._swept: tuple[bytes, bytes] | None = (b"", b"")
+        """How far evidence was looked through for what belongs to no ban; None: all of it."""
+        self._history = history.History()
         self._dropped = 0
         self._found: Problem | None = None
         """What was wrong with the file when it was opened."""
@@ -192,19 +204,29 @@ class Store:
         positions: Mapping[str, Position | Cursor | None] | None = None,
         *,
         pardons: Iterable[Key] = (),
+        pardoned_jails: Iterable[str] = (),
+        incidents: Iterable[Incident] = (),
         now: float,
     ) -> None:
         """Write all of it, and whatever an earlier call could not write, in one transaction.
 
         *unbans* are (jail, id) of bans that ended before their time, at *now*: the row stays and keeps its count. They count
         as later than *bans* of the same call. A ban of the same jail and id replaces the row (that is how a ban is prolonged).
-        *pardons* are (jail, id) of bans that shall be forgotten altogether, their count too.
-        A position of None forgets its source.
+        *pardons* are (jail, id) of bans that shall be forgotten altogether, their count too; *pardoned_jails* are jails in which
+        that goes for every ban in force, before anything else of the call. A position of None forgets its source. *incidents* go
+        into the history, in their order.
 
         What cannot be written is kept for the next call, and nothing is lost by carrying on. Raises StoreError when that
         begins, and when it fails for another reason than the last time; as long as it lasts it is tried again after 1, 2, 4 and
         at last every 60 seconds, calls before that only take note, and `problem` tells it.
         """
+        for jail in pardoned_jails:
+            self._pardoned[jail] = now
+            self._bans = {
+                key: word for key, word in self._bans.items() if key[0] != jail or not isinstance(word, Decision)
+            }
+        bans = list(bans)
+        self._history.add(incidents, bans)
         for ban in bans:
             _put(self._bans, (ban.jail, ban.id), ban)
         for key in unbans:
@@ -225,40 +247,45 @@ class Store:
 
     @property
     def pending(self) -> int:
-        """How many bans and positions wait to be written, because the last `save` failed; 0 when all is well."""
-        return len(self._bans) + len(self._positions)
+        """How many bans, positions and events wait to be written, because the last `save` failed; 0 when all is well."""
+        return len(self._bans) + len(self._positions) + len(self._pardoned) + len(self._history)
 
     def standing(self, now: float) -> Iterator[Decision]:
-        """Yield the bans that are in force at *now*, those that end first first, with the origin they were saved with.
+        """Yield the bans that are in force at *now*, as restored ones and without evidence, in no particular order.
 
-        Raises StoreError when the database cannot be read.
+        To be used up before anything is written. Raises StoreError when the database cannot be read.
         """
-        found = self._read(_STANDING, (now,))
-        return (decision for row in found if (decision := rows.decision(row)) is not None)
+        found, forced = rows.decisions(self._read(_STANDING, (now,))), self.forced()
+        if not forced:
+            return found
+        return (ban._replace(forced=forced.get((ban.jail, ban.id)) == ban.at) for ban in found)
+
+    def past(self, now: float) -> Iterator[tuple[Key, Past]]:
+        """Yield how often each (jail, id) was banned whose last ban is over at *now*, as far back as `purge` has left them.
+
+        In the order in which their last bans ended, and to be used up before anything is written. Raises StoreError when the
+        database cannot be read.
+        """
+        for jail, ident, count, at, until in self._read(_PAST, (now,)):
+            if (
+                isinstance(jail, str)
+                and isinstance(ident, str)
+                and isinstance(count, int)
+                and isinstance(at, (int, float))
+                and isinstance(until, (int, float))
+            ):
+                yield (jail, ident), Past(count, at, until)
 
     def latest(self, jail: str, id_: str) -> Decision | None:
-        """Return the last ban of *id_* in *jail*, whether or not it is in force. Raises StoreError when that cannot be read."""
+        """Return the last ban of *id_* in *jail*, in force or not, with its evidence and the origin it was saved with.
+
+        None when there was none. Raises StoreError when the database cannot be read.
+        """
         waiting = self._bans.get((jail, id_))
         if isinstance(waiting, Decision):
             return waiting
         found = self._read(_LATEST, (rows.text(jail), rows.text(id_)))
-        return next((decision for row in found if (decision := rows.decision(row)) is not None), None)
-
-    def past(self) -> dict[Key, Past]:
-        """Return how often each (jail, id) has been banned, ended bans included, as far back as `purge` has left them.
-
-        In the order in which their last bans began. Raises StoreError when the database cannot be read.
-        """
-        found = self._read("SELECT jail, id, ban_count, at, expires_at FROM bans ORDER BY at", ())
-        return {
-            (jail, ident): Past(count, at, math.inf if until is None else until)
-            for jail, ident, count, at, until in found
-            if isinstance(jail, str)
-            and isinstance(ident, str)
-            and isinstance(count, int)
-            and isinstance(at, (int, float))
-            and isinstance(until, (int, float, type(None)))
-        }
+        return next((decision for row in found if (decision := rows.whole(row)) is not None), None)
 
     def positions(self) -> dict[str, Position]:
         """Return how far each source has been judged. Raises StoreError when the database cannot be read."""
@@ -276,10 +303,50 @@ class Store:
         A small *limit* keeps each step short (1000 rows take some milliseconds); call again while it returns *limit*.
         Raises StoreError when the database cannot be written.
         """
+        connection = self._connection
         try:
-            return self._connection.execute(_PURGE, (now - age, limit)).rowcount
+            with self._transaction():
+                keys = connection.execute(_PURGE, (now - age, limit)).fetchall()
+                connection.executemany(_PARDON, keys)
+                connection.executemany(_NO_EVIDENCE, keys)
+            return len(keys)
         except sqlite3.Error as error:
             raise StoreError(f"{self._name}: cannot purge old bans: {error} ({file.remedy(error)})") from error
+
+    def sweep(self, limit: int = 1000) -> int:
+        """Look through *limit* pieces of evidence for those that belong to no ban any more, and delete them.
+
+        Return how many were looked at; 0 when all have been, until whole jails are pardoned again. Raises StoreError when the
+        database cannot be written.
+        """
+        if self._swept is None:
+            return 0
+        try:
+            with self._transaction():
+                found = self._connection.execute(_BEHIND, (*self._swept, limit)).fetchall()
+                lost = [(jail, ident) for jail, ident, stands in found if not stands]
+                self._connection.executemany(_NO_EVIDENCE, lost)
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._name}: cannot purge evidence: {error} ({file.remedy(error)})") from error
+        self._swept = (found[-1][0], found[-1][1]) if found else None
+        return len(found)
+
+    def forced(self) -> dict[Key, float]:
+        """Return which bans an administrator forced, with when they began. Raises StoreError when it cannot be read."""
+        with self._reading():
+            return history.forced(self._connection)
+
+    def incidents(self, subject: str | None = None, since: float = 0.0, most: int = 1000) -> list[Incident]:
+        """Return the last *most* events since *since*, the oldest first; see ``history.read``. Raises StoreError."""
+        with self._reading():
+            return history.read(self._connection, subject, since, most)
+
+    def purge_history(self, before: float) -> int:
+        """Forget some events from before *before*, and return how many. Raises StoreError when it cannot be written."""
+        try:
+            return history.purge(self._connection, before)
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._name}: cannot purge old events: {error} ({file.remedy(error)})") from error
 
     def close(self) -> None:
         """Try once more to write what waits, and close. Raises StoreError when something stayed unwritten."""
@@ -295,7 +362,7 @@ class Store:
         waiting = self._bans.get(key)
         if isinstance(waiting, Decision):
             # The ban itself was never written; its row must be, for the count.
-            _put(self._bans, key, replace(waiting, expires_at=min(now, waiting.expires_at)))
+            _put(self._bans, key, waiting._replace(expires_at=min(now, waiting.expires_at)))
         elif key not in self._bans:
             _put(self._bans, key, now)
 
@@ -311,6 +378,8 @@ class Store:
             return error
         self._bans.clear()
         self._positions.clear()
+        self._pardoned.clear()
+        self._history.clear()
         self._trouble, self._pause = None, 0.0
         return None
 
@@ -345,9 +414,17 @@ class Store:
 
     def _write(self) -> None:
         write = self._connection
-        write.execute("BEGIN IMMEDIATE")
-        try:
-            write.executemany(_BAN, [rows.ban_row(ban) for ban in self._bans.values() if isinstance(ban, Decision)])
+        bans = [ban for ban in self._bans.values() if isinstance(ban, Decision)]
+        told = [ban for ban in bans if ban.matches or ban.fields]
+        untold = [(ban.jail, ban.id) for ban in bans if not (ban.matches or ban.fields)]
+        pardoned = [key for key, at in self._bans.items() if at is None]
+        with self._transaction():
+            if self._pardoned:
+                # Their evidence may be hundreds of megabytes, and is left to sweep().
+                write.executemany(_PARDON_JAIL, [(rows.text(jail), at) for jail, at in self._pardoned.items()])
+                self._swept = (b"", b"")
+            write.executemany(_BAN, map(rows.ban_row, bans))
+            write.executemany(_EVIDENCE, map(rows.evidence_row, told))
             write.executemany(
                 _UNBAN,
                 [
@@ -356,27 +433,38 @@ class Store:
                     if at is not None and not isinstance(at, Decision)
                 ],
             )
-            write.executemany(
-                _PARDON, [(rows.text(jail), rows.text(ident)) for (jail, ident), at in self._bans.items() if at is None]
-            )
+            write.executemany(_PARDON, map(_texts, pardoned))
+            write.executemany(_NO_EVIDENCE, map(_texts, chain(untold, pardoned)))
             known = [(source, at) for source, at in self._positions.items() if isinstance(at, Position)]
             write.executemany(_POSITION, [rows.position_row(*item) for item in known])
             cursors = [(source, at) for source, at in self._positions.items() if isinstance(at, Cursor)]
             write.executemany(_CURSOR, [rows.cursor_row(*item) for item in cursors])
-            for forget in (_FORGET, _FORGET_CURSOR):
-                write.executemany(
-                    forget, [(rows.text(source),) for source, at in self._positions.items() if at is None]
-                )
-            write.execute("COMMIT")
+            forgotten = [(rows.text(source),) for source, at in self._positions.items() if at is None]
+            write.executemany(_FORGET, forgotten)
+            write.executemany(_FORGET_CURSOR, forgotten)
+            self._history.write(write)
+
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
         except BaseException:
             # SQLite has rolled back by itself after some errors (a full disk, for one); then this has nothing to do.
             with suppress(sqlite3.Error):
-                write.execute("ROLLBACK")
+                self._connection.execute("ROLLBACK")
             raise
 
-    def _read(self, query: str, values: tuple[float | bytes, ...]) -> list[tuple[object, ...]]:
+    def _read(self, query: str, values: tuple[float | bytes, ...]) -> Iterator[tuple[Any, ...]]:
+        """Yield row by row, so that half a million need no room of their own."""
+        with self._reading():
+            yield from self._connection.execute(query, values)
+
+    @contextmanager
+    def _reading(self) -> Generator[None]:
         try:
-            return self._connection.execute(query, values).fetchall()
+            yield
         except sqlite3.Error as error:
             raise StoreError(f"{self._name}: cannot read the database: {error} ({file.remedy(error)})") from error
 
@@ -384,6 +472,11 @@ class Store:
 def _release(held: lock.Lock | None) -> None:
     if held is not None:
         held.release()
+
+
+def _texts(key: Key) -> tuple[bytes, bytes]:
+    jail, ident = key
+    return rows.text(jail), rows.text(ident)
 
 
 def _put(table: dict[_K, _V], key: _K, value: _V) -> None:

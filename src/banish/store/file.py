@@ -14,15 +14,19 @@ from importlib import resources
 from pathlib import Path
 
 from banish.errors import StoreError
-from banish.store import rows
+from banish.store import history, rows
 
 ALL_BANS = """
-    SELECT jail, id, network, at, expires_at, origin, reason, ban_count, failures, matches, fields FROM bans"""
+    SELECT jail, id, network, at, expires_at, basis, set_at, reason, ban_count, failures FROM bans"""
+WHOLE_BANS = """
+    SELECT jail, id, network, at, expires_at, basis, set_at, reason, ban_count, failures,
+           origin, matches, fields, EXISTS (SELECT 1 FROM forced WHERE (jail, id, at) = (bans.jail, bans.id, bans.at))
+    FROM bans LEFT JOIN evidence USING (jail, id)"""
 ALL_POSITIONS = 'SELECT source, device, inode, "offset", head, anchor FROM positions'
 
 ALL_CURSORS = "SELECT source, cursor, at FROM cursors"
 
-_STEPS = ("schema.sql", "cursors.sql")
+_STEPS = ("schema.sql", "schema2.sql", "events.sql", "cursors.sql")
 """Step *n* makes version *n + 1* (``PRAGMA user_version``) out of version *n*; steps are added, never changed."""
 
 # Memory-mapped reading is left off on purpose: SQLite cannot report a failing disk through it, the process dies of SIGBUS.
@@ -118,13 +122,17 @@ def migrate(connection: sqlite3.Connection, name: str) -> int:
                 f"{name}: the database has version {version}, this program knows {len(_STEPS)} "
                 "(it was written by a later version: use that, or move the file away)"
             )
+        connection.create_function("network_of_text", 1, rows.network_of_text, deterministic=True)
         for step in range(version, len(_STEPS)):
             script = resources.files("banish.store").joinpath(_STEPS[step]).read_text("utf-8")
             connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {step + 1}; COMMIT;")
         try:
             connection.execute(ALL_BANS).close()
+            connection.execute(WHOLE_BANS).close()
             connection.execute(ALL_POSITIONS).close()
             connection.execute(ALL_CURSORS).close()
+            for query in history.TABLES:
+                connection.execute(query).close()
         except sqlite3.OperationalError as error:
             raise DamagedError(str(error)) from error
     except BaseException:

@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast, get_args
 
 from banish import addresses
-from banish.model import Cursor, Decision, Origin, Position
+from banish.addresses import Network, stored
+from banish.model import NO_FIELDS, Basis, Cursor, Decision, Origin, Position
 
 Key = tuple[str, str]
 """(jail, id)"""
 
 _ORIGINS: frozenset[str] = frozenset(get_args(Origin))
+_BASES: frozenset[str] = frozenset(get_args(Basis))
 _LARGEST = 2**63 - 1
 
 
@@ -44,45 +46,76 @@ def ban_row(decision: Decision) -> tuple[Any, ...]:
     return (
         text(decision.jail),
         text(decision.id),
-        str(decision.network) if decision.network is not None else None,
+        decision.network,
         float(decision.at),
         float(decision.expires_at) if decision.expires_at < math.inf else None,
         decision.origin,
+        decision.basis,
+        float(decision.at if decision.set_at is None else decision.set_at),
         text(decision.reason),
         min(decision.ban_count, _LARGEST),
         min(decision.failures, _LARGEST),
-        _json(decision.matches),
-        _json(dict(decision.fields)),
     )
 
 
-def decision(row: Sequence[Any]) -> Decision | None:
-    """Return the decision that *row* of table ``bans`` stands for; None when there is no making sense of it.
+def evidence_row(decision: Decision) -> tuple[Any, ...]:
+    """Return the row of table ``evidence`` for *decision*."""
+    return text(decision.jail), text(decision.id), _json(decision.matches), _json(dict(decision.fields))
 
-    Damaged matches or fields do not cost the ban: they are evidence, and come back empty.
+
+def decisions(found: Iterable[Sequence[Any]]) -> Iterator[Decision]:
+    """Yield the decisions that rows of table ``bans`` stand for, restored ones, without evidence.
+
+    A row that makes no sense is left out. Made for half a million: equal texts and times become one object.
     """
-    jail, ident, network, at, expires_at, origin, reason, ban_count, failures, matches, fields = row
-    if not (isinstance(jail, str) and isinstance(ident, str)):
-        return None
-    try:
-        begin, end = float(at), math.inf if expires_at is None else float(expires_at)
-        counts = int(ban_count), int(failures)
-    except (TypeError, ValueError, OverflowError):
-        return None
+    known: dict[str, str] = {}
+    for jail, ident, network, at, expires_at, basis, set_at, reason, ban_count, failures in found:
+        if not (isinstance(jail, str) and isinstance(ident, str)):
+            continue
+        try:
+            begin = float(at)
+            end = math.inf if expires_at is None else float(expires_at)
+            counts = int(ban_count), int(failures)
+        except (TypeError, ValueError, OverflowError):
+            continue
+        why = str(reason)
+        yield Decision(
+            known.setdefault(jail, jail),
+            ident,
+            None if network is None else stored(network),
+            begin,
+            end,
+            "restored",
+            known.setdefault(why, why),
+            counts[0],
+            counts[1],
+            (),
+            NO_FIELDS,
+            basis=cast(Basis, basis) if basis in _BASES else "said",
+            set_at=set_at if isinstance(set_at, float) and set_at != begin else None,
+        )
+
+
+def whole(row: Sequence[Any]) -> Decision | None:
+    """Return the decision that a row of ``bans`` stands for, with its origin, its evidence and whether it was forced behind the others.
+
+    Evidence that is damaged comes back empty.
+    """
+    *ours, origin, matches, fields, forced = row
     lines, groups = _from_json(matches), _from_json(fields)
-    return Decision(
-        jail=jail,
-        id=ident,
-        network=addresses.parse(network) if isinstance(network, str) else None,
-        at=begin,
-        expires_at=end,
-        origin=cast(Origin, origin) if origin in _ORIGINS else "jail",
-        reason=str(reason),
-        ban_count=counts[0],
-        failures=counts[1],
-        matches=tuple(map(str, lines)) if isinstance(lines, list) else (),
-        fields=groups if isinstance(groups, dict) else {},
-    )
+    for decision in decisions([ours]):
+        return decision._replace(
+            origin=cast(Origin, origin) if origin in _ORIGINS else "jail",
+            matches=tuple(map(str, lines)) if isinstance(lines, list) else (),
+            fields=groups if isinstance(groups, dict) else NO_FIELDS,
+            forced=bool(forced),
+        )
+    return None
+
+
+def network_of_text(value: object) -> bytes | None:
+    """Return the bytes of the network that version 1 wrote as text, for the step to version 2."""
+    return addresses.parse(value.decode("utf-8", "replace")) if isinstance(value, bytes) else None
 
 
 def position_row(source: str, position: Position) -> tuple[Any, ...]:
@@ -115,7 +148,7 @@ def cursor(row: Sequence[Any]) -> tuple[str, Cursor] | None:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, default=_plain, skipkeys=True, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def _from_json(value: object) -> object:
@@ -128,9 +161,15 @@ def _from_json(value: object) -> object:
 def _plain(value: object) -> object:
     if isinstance(value, (set, frozenset)):
         return sorted(value, key=str)
+    if isinstance(value, Network):
+        return str(value)
     if isinstance(value, (bytes, bytearray)):
         return bytes(value).decode("utf-8", "surrogateescape")
     return str(value)
+
+
+_ENCODER = json.JSONEncoder(default=_plain, skipkeys=True, separators=(",", ":"))
+"""Made once: ``json.dumps`` would make one for every value."""
 
 
 def _signed(value: int) -> int:

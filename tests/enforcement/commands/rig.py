@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from banish import addresses
 from banish.decisions.ledger import Ledger
@@ -26,8 +26,8 @@ def action(name: str = "x", inet6: Mapping[str, str] | None = None, /, **options
 
 
 def decision(id_: str = "192.0.2.7", **more: object) -> Decision:
-    known: dict[str, object] = {"jail": "sshd", "at": NOW, "expires_at": NOW + 600, "failures": 3, **more}
-    return replace(Decision("", id_, addresses.parse(id_), 0.0, 0.0), **known)  # type: ignore[arg-type]
+    known: dict[str, Any] = {"jail": "sshd", "at": NOW, "expires_at": NOW + 600, "failures": 3, **more}
+    return Decision("", id_, addresses.parse(id_), 0.0, 0.0)._replace(**known)
 
 
 class Rig:
@@ -39,9 +39,11 @@ class Rig:
         self.ledger = Ledger()
         self.log: list[tuple[str, str, str]] = []
         self.history: list[Decision] = []
+        self.database: dict[str, Decision] = {}
+        """What the database has of each id, with the lines that led to it."""
         self.names: dict[str, str] = {}
         self.asked: list[str] = []
-        world = World(lambda jail: Figures(1, 2, 3, 4, 600.0), self._past)
+        world = World(lambda jail: Figures(1, 2, 3, 4, 600.0), self._past, lambda jail, id_: self.database.get(id_))
         self.runner = Runner(lambda: self.ledger, world, self._say, self._name_of)
         self.actions = actions
 

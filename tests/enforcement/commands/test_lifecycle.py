@@ -128,6 +128,27 @@ def test_all_tags_of_a_ban(say: Make, tmp_path: Path) -> None:
     rig.play(story)
 
 
+def test_what_led_to_a_ban_that_stands_comes_from_the_database(say: Make, tmp_path: Path) -> None:
+    """The ledger does not keep it; and the database forgets it when a ban is found to be mistaken."""
+    told = "<ip> <F-USER> <matches>"
+    rig = Rig(tmp_path, say(actionban=f"ban {told}", actionunban=f"unban {told}"))
+    rig.ledger.apply(decision("192.0.2.1", origin="restored"), NOW)
+    for id_ in ("192.0.2.1", "192.0.2.7"):
+        rig.database[id_] = decision(id_, fields={"user": "root"}, matches=(f"line of {id_}",))
+
+    async def story() -> None:
+        await rig.lines("ban 192.0.2.1 root line of 192.0.2.1")
+        rig.ban("192.0.2.7", fields={"user": "alice"}, matches=("its own",))
+        await rig.lines("ban 192.0.2.1 root line of 192.0.2.1", "ban 192.0.2.7 alice its own")
+        rig.out.write_text("")
+        rig.unban("192.0.2.1")
+        rig.database.clear()
+        await rig.lines("unban 192.0.2.1 root line of 192.0.2.1")
+
+    rig.play(story)
+    assert rig.said[1:] == ["unban 192.0.2.7  "], "nothing is known, and nothing fails"
+
+
 def test_matches_of_this_jail_and_of_all(say: Make, tmp_path: Path) -> None:
     rig = Rig(tmp_path, say(actionban="<matches>/<ipjailmatches>/<ipmatches>"))
     rig.history = [decision(jail="other", matches=("from another",))]

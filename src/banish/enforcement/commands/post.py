@@ -116,7 +116,8 @@ class Post:
         waiting.ban = waiting.prolong = None
         waiting.attempts = 0
         if begun:
-            waiting.lift = decision
+            # The database may forget it right after this: what led to the ban is looked up now.
+            waiting.lift = self._world.told(decision)
         if waiting:
             self._pending[id_] = waiting
             self._wait_no_longer(id_)
@@ -309,7 +310,7 @@ class Post:
             if not (restored and self._performer.norestored):
                 self._tried[id_] = work.ban
                 await self._performer.ban(self._ticket(work.ban, restored=restored), again=work.again)
-                self._standing[id_] = self._tried.pop(id_)
+                self._standing[id_] = self._tried.pop(id_).bare()
                 self._lost.pop(id_, None)
                 self._try_lost_again()
             work.ban = None
@@ -319,7 +320,7 @@ class Post:
                 await self._performer.check(ticket)
             elif self._performer.can_prolong and not (ticket.restored and self._performer.norestored):
                 await self._performer.prolong(ticket)
-            self._standing[id_] = work.prolong
+            self._standing[id_] = work.prolong.bare()
             work.prolong = None
 
     def _failed(self, id_: str, work: Pending, error: NotDone) -> None:

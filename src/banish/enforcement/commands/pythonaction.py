@@ -84,8 +84,6 @@ class ActionInfo(MutableMapping[str, Any]):
         network = self._ticket.decision.network
         if key == "ip-host":
             return _host(str(network.network_address)) if network is not None else None
-        if not key.startswith(("jail.", "ip")):
-            return self._ticket.get(key)
         # The ledger and the database are the event loop's.
         return asyncio.run_coroutine_threadsafe(_get(self._ticket, key), self._loop).result(_ANSWER)
 

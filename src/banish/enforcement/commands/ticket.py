@@ -1,5 +1,7 @@
 """What the tags of a command stand for: a ban as an action sees it, worked out only when somebody asks.
 
+The lines and groups that led to a ban are in its decision while it is new; those of a ban that stands are asked of the database.
+
 The names are fail2ban's. Text in it comes from logs and from name servers: see ``filling`` for how it is kept from being obeyed.
 """
 
@@ -9,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from banish import addresses
@@ -42,6 +45,15 @@ class World:
     """A jail's numbers, by its name."""
     history: Callable[[str], Iterable[Decision]] = lambda id_: ()
     """The last ban of an id in each jail, as the database has it."""
+    latest: Callable[[str, str], Decision | None] = lambda jail, id_: None
+    """The same of one jail, by its name and the id."""
+
+    def told(self, decision: Decision) -> Decision:
+        """Return *decision* with what led to it, as far as that is known."""
+        if decision.matches or decision.fields:
+            return decision
+        latest = self.latest(decision.jail, decision.id)
+        return decision if latest is None else decision._replace(matches=latest.matches, fields=latest.fields)
 
 
 class Ticket:
@@ -52,6 +64,11 @@ class Ticket:
         self.restored = restored or decision.origin == "restored"
         self.host: str | None = None
         self._world = world
+
+    @cached_property
+    def told(self) -> Decision:
+        """The decision with what led to it."""
+        return self._world.told(self.decision)
 
     @property
     def family(self) -> str:
@@ -68,21 +85,21 @@ class Ticket:
         """Return what *tag* of a command stands for; None when a ban has no such."""
         if tag.startswith("F-") and tag != "F-*":
             group = tag[2:].lower().replace("-", "_")
-            return _text(self.decision.fields.get(RENAMED.get(group, group), ""))
+            return _text(self.told.fields.get(RENAMED.get(group, group), ""))
         return str(self.get(tag)) if tag in KEYS and tag != "F-*" else None
 
     def groups(self) -> dict[str, Any]:
-        decision = self.decision
-        return {"matches": list(decision.matches), "failures": decision.failures, **decision.fields}
+        told = self.told
+        return {"matches": list(told.matches), "failures": told.failures, **told.fields}
 
     def past(self, *, everywhere: bool) -> list[Decision]:
         """The last bans of the id, this one for its jail."""
-        ours = self.decision
+        ours = self.told
         others = [ban for ban in self._world.history(ours.id) if ban.jail != ours.jail] if everywhere else []
         return [*others, ours]
 
     def __repr__(self) -> str:
-        ours = self.decision
+        ours = self.told
         return (
             f"BanTicket: ip={ours.id} time={ours.at} bantime={bantime(ours)} bancount={ours.ban_count} "
             f"#attempts={ours.failures} matches={list(ours.matches)!r}"
@@ -103,7 +120,7 @@ def bantime(decision: Decision) -> int:
 
 
 def _address(ticket: Ticket) -> str:
-    network, fields = ticket.decision.network, ticket.decision.fields
+    network, fields = ticket.decision.network, ticket.told.fields
     return _text(fields.get("ip") or (addresses.show(network) if network is not None else ticket.decision.id))
 
 
@@ -128,7 +145,7 @@ _VALUES: Mapping[str, Callable[[Ticket], Any]] = {
     "time": lambda ticket: ticket.decision.at,
     "bantime": lambda ticket: bantime(ticket.decision),
     "bancount": lambda ticket: ticket.decision.ban_count,
-    "matches": lambda ticket: "\n".join(ticket.decision.matches),
+    "matches": lambda ticket: "\n".join(ticket.told.matches),
     "restored": lambda ticket: int(ticket.restored),
     "F-*": Ticket.groups,
     "ipmatches": lambda ticket: _lines(ticket.past(everywhere=True)),

@@ -1,0 +1,150 @@
+"""Which lines of a buffer a filter must look at, for many filters in one pass: lines that hold a literal of one of its expressions.
+
+For each failregex one factor is looked for (see ``literals``): its own, or that of the prefregex before it. Which of several is the
+rarest in a log is a matter of counting (``choose``); the choice never changes what is found, only how often it is looked in vain.
+
+A filter that cannot be told by literals stands aside, and must see every line: ``aside`` says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from banish.matching import scanners
+from banish.matching.filter import Filter
+from banish.matching.literals import Cuts, Factor, Literal, factors
+
+_SAMPLE = 1 << 16
+"""Bytes of a log that literals are counted in: as soon as so many have gone by, and again whenever four times as many have."""
+_REMEMBERED = 4096
+"""Sets of literals whose meaning is kept; all are forgotten when there are more."""
+
+
+class Suspicion(NamedTuple):
+    filter: int
+    """Number of the filter."""
+    regexes: tuple[int, ...]
+    """Which of its failregex may be found; the others cannot. In order."""
+
+
+class Candidate(NamedTuple):
+    """A line that some filters must look at."""
+
+    start: int
+    end: int
+    """The line is ``data[start:end]``, without its newline."""
+    suspicions: tuple[Suspicion, ...]
+
+
+class _Need(NamedTuple):
+    """One failregex, and the factors of the lines it can be found in: its own and those of the prefregex before it."""
+
+    filter: int
+    regex: int
+    factors: tuple[Factor, ...]
+
+
+class Prefilter:
+    """Looks for what *filters* need in lines out of which dates are cut as *cuts* says.
+
+    *scanner*: who looks; the best there is unless given.
+    """
+
+    def __init__(
+        self, filters: Sequence[Filter], cuts: Cuts, encoding: str, scanner: type[scanners.Scanner] | None = None
+    ) -> None:
+        self._scanner_type = scanner or scanners.best()
+        self._needs: list[_Need] = []
+        self.aside: dict[int, str] = {}
+        """The filters that must see every line, and why."""
+        for number, each in enumerate(filters):
+            self._learn(number, each, cuts, encoding)
+        self._sample: list[bytes] = []
+        self._gone_by = 0
+        self._choose_at = 0
+        self.choose(b"")
+
+    def _learn(self, number: int, filter_: Filter, cuts: Cuts, encoding: str) -> None:
+        if filter_.settings.maxlines > 1:
+            self.aside[number] = "maxlines is above 1"
+            return
+        prefix = factors(filter_.prefregex, cuts, encoding) if filter_.prefregex is not None else ()
+        needs = []
+        for index, pattern in enumerate(filter_.failregex):
+            choice = (*factors(pattern, cuts, encoding), *prefix)
+            if not choice:
+                self.aside[number] = f"no text is in every line that failregex {index + 1} finds"
+                return
+            needs.append(_Need(number, index, choice))
+        self._needs += needs
+
+    def choose(self, sample: bytes) -> None:
+        """Look for those factors from now on that are rarest in *sample*, a piece of the log; those that look so if it is empty."""
+        counts = _Counts(sample)
+        wanted: dict[Literal, list[tuple[int, int]]] = {}
+        for number, regex, choice in self._needs:
+            for literal in min(choice, key=counts.of) if sample else choice[0]:
+                wanted.setdefault(literal, []).append((number, regex))
+        self.literals = tuple(wanted)
+        self._wanted = tuple(wanted.values())
+        """By literal, the failregex (with their filter's number before them) that it may mean."""
+        self._scanner = self._scanner_type(self.literals)
+        self._known: dict[tuple[int, ...], tuple[Suspicion, ...]] = {}
+
+    def candidates(self, data: bytes) -> list[Candidate]:
+        """Return the lines of *data* that a filter must look at, in order."""
+        self._gone_by += len(data)
+        if self._gone_by > self._choose_at:
+            self._sample.append(data)
+            if sum(map(len, self._sample)) >= _SAMPLE:
+                self.choose(b"".join(self._sample)[-_SAMPLE:])
+                self._sample = []
+                self._choose_at = 4 * self._gone_by
+        found: list[Candidate] = []
+        start = end = -1
+        held: tuple[int, ...] = ()
+        for place, number in self._scanner.scan(data):
+            if place <= end:
+                held += (number,)
+                continue
+            if held:
+                found.append(Candidate(start, end, self._suspicions(held)))
+            start = data.rfind(b"\n", 0, place) + 1
+            end = data.find(b"\n", place)
+            if end < 0:
+                end = len(data)
+            held = (number,)
+        if held:
+            found.append(Candidate(start, end, self._suspicions(held)))
+        return found
+
+    def _suspicions(self, held: tuple[int, ...]) -> tuple[Suspicion, ...]:
+        """Return what a line is suspected of that holds the literals *held*."""
+        known = self._known.get(held)
+        if known is None:
+            regexes: dict[int, list[int]] = {}
+            for number, regex in sorted({want for literal in held for want in self._wanted[literal]}):
+                regexes.setdefault(number, []).append(regex)
+            known = tuple([Suspicion(number, tuple(suspected)) for number, suspected in regexes.items()])
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[held] = known
+        return known
+
+
+class _Counts:
+    """How often literals are in *sample*."""
+
+    def __init__(self, sample: bytes) -> None:
+        self._sample = sample
+        self._lowered = sample.lower()
+        self._known: dict[Literal, int] = {}
+
+    def of(self, factor: Factor) -> int:
+        return sum(map(self._of, factor))
+
+    def _of(self, literal: Literal) -> int:
+        if literal not in self._known:
+            self._known[literal] = (self._lowered if literal.caseless else self._sample).count(literal.text)
+        return self._known[literal]

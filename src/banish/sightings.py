@@ -1,0 +1,105 @@
+"""From lines to sightings: which of them a jail's failregex are found in, and the time that they count for.
+
+There are two ways, and they agree on every line. The plain one takes a line at a time. The other judges a whole stretch at once
+(``matching.fused``), where there is a stretch, the filter can be fused, and its source is locked to a date at the line's begin; a
+line that is strange to it (no such date, characters outside ASCII, too hard) goes the plain way in its turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import repeat
+
+from banish.lines.clock import Clock
+from banish.lines.datepattern import Template
+from banish.lines.stretch import Stretch, Suspects
+from banish.matching.filter import Filter, Sighting
+from banish.matching.fused.program import Program, program
+from banish.model import Event, Line
+
+WORTHWHILE = 400
+"""Bytes from which on a stretch is judged at once; some four lines. Fewer would not be faster."""
+
+Seen = tuple[Sighting, Line | None, float]
+"""What was found, its line if that states no time, and the time to count it for."""
+
+
+class Sightings:
+    """The way to sightings for one jail: its *filter* and its *clock*."""
+
+    def __init__(self, judge: Filter, clock: Clock) -> None:
+        self._filter = judge
+        self._clock = clock
+        self._template: Template | None = None
+        self._found: Program | None = None
+        """What judges stretches whose dates `_template` finds."""
+
+    def of(self, lines: Iterable[Line], now: float, events: list[Event], *, live: bool) -> Iterator[Seen]:
+        """Yield what is found in *lines*, in their order; what the clock has to say goes to *events*."""
+        if isinstance(lines, Stretch):
+            fused = self.program(lines) if len(lines.data) >= WORTHWHILE else None
+            if fused is not None and lines.template is not None:
+                return self._fused(lines, lines.template, fused, now, events, live=live)
+            return self._plain(lines, now, events, lines.suspects or repeat(None), live=live)
+        return self._plain(lines, now, events, live=live)
+
+    def program(self, stretch: Stretch) -> Program | None:
+        """Return what judges *stretch* at once; None when nothing does."""
+        template = stretch.template
+        if template is None or not template.whole or not stretch.reader.bytewise or not stretch.data.endswith(b"\n"):
+            return None
+        if template is not self._template:
+            found = program(self._filter, template.regex)
+            self._template, self._found = template, found if isinstance(found, Program) else None
+        return self._found
+
+    def _plain(
+        self,
+        lines: Iterable[Line],
+        now: float,
+        events: list[Event],
+        suspects: Iterable[Suspects] = repeat(None),
+        *,
+        live: bool,
+    ) -> Iterator[Seen]:
+        find = self._filter.find
+        for line, suspected in zip(lines, suspects, strict=False):
+            timing = self._clock.judge(line, now, live=live)
+            events += timing.notices
+            if timing.at is None or suspected == ():
+                continue
+            found = find(timing.line(line), suspected)
+            if isinstance(found, Sighting):
+                yield found, line if line.at is None else None, timing.at
+
+    def _fused(
+        self, stretch: Stretch, template: Template, fused: Program, now: float, events: list[Event], *, live: bool
+    ) -> Iterator[Seen]:
+        time, sight = stretch.reader.detector.time, fused.sight
+        ignores = bool(self._filter.ignoreregex)
+        index = 0
+        last = ""
+        at: float | None = None
+        for rows in fused.chunks(stretch.data):
+            for row in rows:
+                index += 1
+                date = row[1]
+                if date != last or not date:  # lines of one second have one time
+                    text, last = row[-1], date
+                    stated = time(template, date, text, stretch.now) if date else None
+                    if stated is None:
+                        last = ""
+                        line = stretch.line(index - 1)
+                        if line is None:
+                            yield from self._plain(stretch.lines[index - 1 :], now, events, live=live)
+                            return
+                        yield from self._plain((line,), now, events, live=live)
+                        continue
+                    timing = self._clock.judge(Line(text, text[len(date) :], stated), now, live=live)
+                    events += timing.notices
+                    at = timing.at
+                if at is None or (found := sight.get(row[0])) is None:
+                    continue
+                if ignores and not isinstance(self._filter.find(Line(row[-1], row[-1][len(date) :], at)), Sighting):
+                    continue
+                yield found(row), None, at

@@ -1,0 +1,73 @@
+"""Buffers in, rows out: one for each line, whatever stands in it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from banish.matching.filter import Filter, FilterSettings
+from banish.matching.fused import pcre2
+from banish.matching.fused.program import CHUNK, LONG, Program, Refusal, program
+
+DATES = re.compile(r"^(\d\d)")
+
+pytestmark = pytest.mark.skipif(pcre2.library() is None, reason="needs libpcre2-8 that may make machine code")
+
+
+def made(*failregex: str, **others: int) -> Program:
+    found = program(Filter(FilterSettings(failregex=failregex, **others)), DATES)  # type: ignore[arg-type]
+    assert isinstance(found, Program)
+    return found
+
+
+def rows(fused: Program, data: bytes) -> list[tuple[str, str, str]]:
+    """Mark, date and line of each row."""
+    return [(row[0], row[1], row[-1]) for chunk in fused.chunks(data) for row in chunk]
+
+
+def test_there_is_a_row_for_each_line() -> None:
+    fused = made(r"^ <ADDR>")
+    assert rows(fused, b"12 192.0.2.1\n12 x\n\nx\n13\n") == [
+        ("0", "12", "12 192.0.2.1"), ("N", "12", "12 x"), ("S", "", ""), ("S", "", "x"), ("N", "13", "13"),
+    ]  # fmt: skip
+    assert rows(fused, b"") == []
+    assert rows(fused, b"\n\n") == [("S", "", "")] * 2
+
+
+@pytest.mark.parametrize(
+    "dirt", ["\x1e", "\x1f", "\r", "\x00", "é", "\x1f0\x1f12\x1f203.0.113.1\x1f", "\x1e12 203.0.113.1", "\x7f\x80"]
+)
+def test_a_line_that_could_forge_rows_is_blanked_and_its_neighbours_are_not(dirt: str) -> None:
+    fused = made(r"^ (?P<user>.*) <ADDR>")
+    data = f"12 a 192.0.2.1\n12 {dirt} 192.0.2.2\n12 {dirt}\n12 b 192.0.2.3\n".encode()
+    assert [row[2] for row in rows(fused, data)] == ["12 a 192.0.2.1", "", "", "12 b 192.0.2.3"]
+    assert [row[0] == "S" for row in rows(fused, data)] == [False, True, True, False]
+
+
+def test_a_large_buffer_goes_in_chunks_and_long_lines_are_blanked() -> None:
+    fused = made(r"^ <ADDR>$", r"^ (?P<fid>x+)$")
+    long = ["12 " + "x" * (LONG - 3), "12 " + "x" * 3 * CHUNK]
+    lines = ["12 192.0.2.1", "12 " + "x" * (LONG - 4), *long, *["12 nothing", "12 ::1"] * CHUNK]
+    found = rows(fused, "".join(f"{line}\n" for line in lines).encode())
+    assert [line for _, _, line in found] == ["" if line in long else line for line in lines]
+    assert [mark in fused.sight for mark, _, _ in found] == [True] * 2 + [False] * 2 + [False, True] * CHUNK
+
+
+def test_lines_that_reach_a_limit_are_told_and_the_others_are_judged() -> None:
+    fused = made(r"^ (?:\w+[\s,]*)+ from <ADDR>$")
+    good, hard = "12 a b from 192.0.2.1", "12 " + "a" * 40
+    for lines in ([hard], [good] * 3 + [hard], [good] * 200 + [hard] + [good] * 99 + [hard] * 2):
+        found = rows(fused, "".join(f"{line}\n" for line in lines).encode())
+        assert [line for _, _, line in found] == lines
+        assert [mark for mark, _, _ in found] == ["0" if line == good else "H" for line in lines]
+
+
+def test_filters_of_several_lines_are_refused() -> None:
+    found = program(Filter(FilterSettings(failregex=(r"<ADDR>",), maxlines=2)), DATES)
+    assert isinstance(found, Refusal)
+    assert found.reason.startswith("maxlines")
+
+
+def test_a_filter_may_have_no_failregex() -> None:
+    assert rows(made(), b"12 a\nb\n") == [("N", "12", "12 a"), ("S", "", "b")]
