@@ -11,7 +11,7 @@ from lab import Host, Lab
 from lab.sshd import Sshd
 
 PASSWORD = "correct horse battery staple"
-ATTACKERS = tuple(f"192.0.2.{number}" for number in range(60, 100))
+ATTACKERS = tuple(f"192.0.2.{number}" for number in range(20, 250))
 BYSTANDER = "192.0.2.7"
 SERVER = "192.0.2.1"
 

@@ -1,13 +1,17 @@
 """action.d to settings: who carries an action out, and with which options.
 
-There are three kinds:
+There are four kinds:
 
 * a file that names an enforcer (option ``enforcer`` of ``[Definition]``), a member of the roster in ``banish.enforcement``;
+* a file that names a reporter (option ``reporter``), a member of the roster in ``banish.reporting``;
 * a file of shell commands (``actionban = ...``), which are run as written;
 * a Python file, called by its whole name: ``action = notify.py[to=root]``.
 
 fail2ban's own firewall actions in a user's tree are made of commands, but an enforcer does the same in a fraction of the time:
 unmodified, they are carried out by the packaged action of the same name (see ``stock``), unless ``native_actions = no``.
+
+A packaged file may have commands beside its enforcer: they are run with option ``native = no``, or ``native_actions = no``. Commands of
+the user's (a ``.local`` that sets ``actionban``) are always run, whatever the file names besides.
 
 A file that everybody may write to is refused: whoever could change it would be root.
 """
@@ -29,7 +33,8 @@ from banish.config.text import BUILT_IN, Text
 from banish.enforcement.actions import ActionSettings
 from banish.errors import ConfigError, Origin, Problem
 
-_ENFORCER = "enforcer"
+_ENFORCER, _REPORTER, _NATIVE = "enforcer", "reporter", "native"
+_NO = frozenset({"no", "0", "off", "false"})
 _AT_BAN = frozenset({"matches", "ipmatches", "ipjailmatches", "timeout", "bantime"})
 """Tags that stay for the moment of the ban even when the file has an option of that name."""
 _FAMILIES = ("", "inet4", "inet6")
@@ -57,15 +62,22 @@ def load(
     files = tree.read(name)
     if files is None:
         raise missing_file(tree, "action", call.name)
-    if _has_enforcer(files):
-        return LoadedAction(_enforced(files, call, jail, option))
+    overruled = _has_commands_of_the_user(tree, files)
+    if _names(files, _REPORTER) and not overruled:
+        return LoadedAction(_reported(files, call, jail, option), _guarded(files.files))
+    if _names(files, _ENFORCER) and not overruled:
+        settings = _enforced(files, call, jail, option)
+        if not _has_commands(files) or (native and settings.options.get(_NATIVE, "yes").strip().lower() not in _NO):
+            return LoadedAction(settings)
     builtin = tree.read(name, packaged_base=True) if native else None
-    if builtin is not None and _has_enforcer(builtin) and stock.is_unmodified(tree, files):
+    if builtin is not None and _names(builtin, _ENFORCER) and stock.is_unmodified(tree, files):
         settings = _enforced(builtin, call, jail, option)
         if stock.can_be_honoured(call, settings):
             return LoadedAction(replace(settings, stock=True))
     problems = _guarded(files.files)
     options = put_together(files, call, jail, option)
+    for ours in (_ENFORCER, _REPORTER, _NATIVE):
+        options.pop(ours, None)
     if not any(name.partition("?")[0].startswith("action") and text.strip() for name, text in options.items()):
         raise ConfigError(Problem(f"action {call.name} has no commands", "give it actionban = ...", option="action"))
     families = {family: put_together(files, call, jail, option, family) for family in _FAMILIES}
@@ -76,12 +88,37 @@ def load(
 
 def _enforced(files: Sections, call: Call, jail: str, option: Callable[[str], Text | None]) -> ActionSettings:
     options = put_together(files, call, jail, option)
-    return ActionSettings(name=call.name, actname=options["actname"], enforcer=options.pop(_ENFORCER), options=options)
+    # Of the commands that may stand beside the enforcer, nothing is run or need be known.
+    kept = {name: text for name, text in options.items() if not name.startswith("action") or name == "actname"}
+    return ActionSettings(name=call.name, actname=kept["actname"], enforcer=kept.pop(_ENFORCER), options=kept)
 
 
-def _has_enforcer(files: Sections) -> bool:
-    definition = files.definition("Definition", _ENFORCER)
+def _reported(files: Sections, call: Call, jail: str, option: Callable[[str], Text | None]) -> ActionSettings:
+    options = put_together(files, call, jail, option)
+    return ActionSettings(
+        call.name, options["actname"], enforcer="", options=options, reporter=options.pop(_REPORTER).strip()
+    )
+
+
+def _names(files: Sections, option: str) -> bool:
+    definition = files.definition("Definition", option)
     return definition is not None and bool(definition.text.text.strip())
+
+
+def _has_commands(files: Sections) -> bool:
+    return any(_names(files, option) for option in _commands(files))
+
+
+def _has_commands_of_the_user(tree: Tree, files: Sections) -> bool:
+    """True when a file of the user's sets a command in an action that we brought an enforcer or a reporter for."""
+    found = (files.definition("Definition", option) for option in _commands(files))
+    return any(
+        each.text.text.strip() and tree.is_user_file(each.text.origin.file) for each in found if each is not None
+    )
+
+
+def _commands(files: Sections) -> list[str]:
+    return [name for name in files.options("Definition") if name in ("actionban", "actionunban", "actionstart")]
 
 
 def _python(tree: Tree, call: Call, jail: str) -> LoadedAction:

@@ -40,7 +40,7 @@ class DaemonSettings:
     dbpurgeage: float = 86400.0
     """Seconds that an ended ban is remembered."""
     native_actions: bool = True
-    """Whether an enforcer does the work of fail2ban's own firewall actions where a user's tree has them unmodified."""
+    """Whether an enforcer does the work of actions that have commands as well: ours, and fail2ban's own in a user's tree, unmodified."""
     keepbans: bool = False
     """Leave bans in the firewall when the daemon stops, each until its time."""
     historyage: float = 2592000.0

@@ -1,7 +1,7 @@
 """What a jail's ``action`` says, as configuration hands it over, and what an enforcer makes of it.
 
-There are three kinds: one that names an enforcer, which blocks by itself; one made of shell commands; one that is a Python file.
-The latter two are the business of ``enforcement.commands``.
+There are four kinds: one that names an enforcer, which blocks by itself; one that names a reporter, which tells others of bans; one
+made of shell commands; one that is a Python file. The latter three are the business of ``enforcement.commands``.
 
 An action that names an enforcer states with four options what it closes: ``port`` and ``protocol`` (see ``ports``), ``type``
 (``multiport``, or ``allports`` to pass over ``port``), and ``blocktype`` (``drop``, or anything that begins with ``reject``).
@@ -10,12 +10,13 @@ An action that names an enforcer states with four options what it closes: ``port
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from banish.enforcement.ports import WITH_PORTS, parse_ports, parse_protocols
 from banish.enforcement.roster import ENFORCERS
 from banish.enforcement.scopes import Ports, Scope, Verdict
 from banish.errors import ConfigError, Problem
+from banish.reporting import roster
 
 _TYPES = ("multiport", "oneport", "allports")
 
@@ -41,6 +42,8 @@ class ActionSettings:
     """The file of a Python action."""
     digest: str = ""
     """Of a Python action: what tells its file from a changed one."""
+    reporter: str = ""
+    """The member of ``reporting``'s roster that is run like a Python action; empty for all others."""
     stock: bool = False
     """It is fail2ban's own, unmodified: an enforcer does what its commands would."""
 
@@ -58,8 +61,12 @@ class ActionSettings:
 def validate(action: ActionSettings, section: str = "") -> list[Problem]:
     """Return what is wrong with *action*; *section* is the jail's name, for the problems to bear.
 
-    An action of commands is not judged here.
+    An action of commands or in Python is not judged here.
     """
+    if action.reporter:
+        return [
+            replace(each, section=section) for each in roster.validate(action.name, action.reporter, action.options)
+        ]
     if not action.enforcer:
         return []
     problems = []

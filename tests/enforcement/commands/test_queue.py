@@ -24,7 +24,7 @@ class Gate:
 
     def __init__(self, at_once: int = 8) -> None:
         self.at_once = at_once
-        self.editing = self.norestored = self.can_flush = self.can_prolong = False
+        self.editing = self.norestored = self.lasting = self.can_flush = self.can_prolong = False
         self.repaired = lambda families: None
         self.trouble = ""
         self.story: list[str] = []

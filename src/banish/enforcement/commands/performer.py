@@ -37,12 +37,16 @@ class Performer(Protocol):
     """It changes a file in place, so that nobody else who runs the same file of action.d may do so meanwhile."""
     norestored: bool
     """Bans of an earlier run are none of its business."""
+    lasting: bool
+    """What it did about bans stays when it stops: a mail that was written, a report. No ban is ended for that."""
     can_flush: bool
     can_prolong: bool
     repaired: Callable[[frozenset[str]], None]
     """To be called with the families whose bans are gone, because the ground they stood on had to be laid anew."""
-    trouble: str
-    """What keeps it from being started, for a person to read; empty when nothing does."""
+
+    @property
+    def trouble(self) -> str:
+        """What keeps it from being started, or from reaching others, for a person to read; empty when nothing does."""
 
     async def start(self) -> None:
         """Do what must be done when the jail starts."""

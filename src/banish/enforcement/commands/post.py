@@ -182,9 +182,9 @@ class Post:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=patience)
             await _cancel(self._tasks)
-        if self._standing:
+        if self._standing and not self._performer.lasting:
             await self._end_all(deadline - LAST_WORD)
-        if self._standing:
+        if self._standing and not self._performer.lasting:
             text = f"[{self.jail}] there was no time to end {len(self._standing)} bans with {self.settings.actname}"
             self._say("actions", "WARNING", text)
         try:
@@ -373,7 +373,8 @@ class Post:
     def _put_back(self, families: frozenset[str]) -> None:
         """A repair has wiped out what was banned: ban it again."""
         for id_, decision in list(self._standing.items()):
-            if family(decision) in families and id_ not in self._busy:
+            busy = self._busy.get(id_)
+            if family(decision) in families and (busy is None or not (busy.lift or busy.ban)):
                 waiting = self._pending.setdefault(id_, Pending())
                 if waiting.lift is None and waiting.ban is None:
                     waiting.ban, waiting.again = decision, True

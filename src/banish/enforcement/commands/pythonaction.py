@@ -13,6 +13,7 @@ import hashlib
 import socket
 import sys
 from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,8 @@ from banish.enforcement.commands import shim
 from banish.enforcement.commands.performer import TIMEOUT, NotDone, Say
 from banish.enforcement.commands.ticket import KEYS, Ticket
 from banish.enforcement.commands.worker import Worker
+from banish.reporting import roster
+from banish.reporting.reporter import Reporter
 
 _METHODS = ("start", "stop", "ban", "unban", "reban")
 _ANSWER = 10.0
@@ -105,12 +108,13 @@ class PythonAction:
     at_once = 1
     editing = False
     norestored = False
+    lasting = False
     can_flush = False
     can_prolong = False
 
     def __init__(self, jail: str, settings: ActionSettings, say: Say) -> None:
         self.repaired: Callable[[frozenset[str]], None] = lambda families: None
-        self.trouble = ""
+        self._trouble = ""
         self._jail = jail
         self._settings = settings
         self._say = say
@@ -118,6 +122,11 @@ class PythonAction:
         self._action: Any = None
         self._timeout = TIMEOUT
         self._turn = asyncio.Lock()
+
+    @property
+    def trouble(self) -> str:
+        """What keeps it from being started, or what a reporter says of itself."""
+        return self._trouble or (self._action.trouble if isinstance(self._action, Reporter) else "")
 
     async def start(self) -> None:
         async with self._turn:
@@ -168,13 +177,16 @@ class PythonAction:
             self._read(action)
             await self._call(action.start)
         except NotDone as error:
-            self.trouble = f"Error starting action {self._jail}/{self._settings.actname}: {error}"
+            self._trouble = f"Error starting action {self._jail}/{self._settings.actname}: {error}"
             text = f"Failed to start jail {self._jail!r} action {self._settings.actname!r}: {error}"
             self._say("actions", "ERROR", text)
-            raise NotDone(self.trouble, not_started=True) from error
-        self._action, self.trouble = action, ""
+            raise NotDone(self._trouble, not_started=True) from error
+        self._action, self._trouble = action, ""
 
     def _read(self, action: Any) -> None:
+        if isinstance(action, Reporter):
+            action.say = partial(_from_a_thread, asyncio.get_running_loop(), self._say)
+            self.lasting = action.lasting
         self.norestored = bool(getattr(action, "norestored", False))
         self.can_flush = callable(getattr(action, "flush", None))
         self.can_prolong = bool(getattr(action, "_prolongable", False)) and callable(getattr(action, "prolong", None))
@@ -191,8 +203,16 @@ class PythonAction:
             raise NotDone(f"{type(error).__name__}: {error}") from error
 
 
+def _from_a_thread(loop: asyncio.AbstractEventLoop, say: Say, level: str, text: str) -> None:
+    with suppress(RuntimeError):  # the loop was closed meanwhile; there is nobody to tell
+        loop.call_soon_threadsafe(say, "actions", level, text)
+
+
 def _make(settings: ActionSettings, jail: str) -> Any:
     """Load the file and make its action; raises whatever that raises."""
+    if settings.reporter:
+        options = {name: text for name, text in settings.options.items() if name not in ("name", "actname")}
+        return roster.load(settings.reporter)(JailView(jail), settings.actname, **options)
     shim.install()
     path = Path(settings.python)
     source = path.read_bytes()

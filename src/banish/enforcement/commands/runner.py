@@ -105,7 +105,7 @@ class Runner:
 
     def _make(self, jail: str, settings: ActionSettings) -> Post:
         performer: Performer
-        if settings.python:
+        if settings.python or settings.reporter:
             performer = PythonAction(jail, settings, self._say)
         else:
             performer = ShellAction(jail, settings, self._world, self._say, self._name_of)

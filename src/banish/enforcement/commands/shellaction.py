@@ -46,6 +46,7 @@ class ShellAction:
     """One action of one jail; to be used from one event loop. See ``performer.Performer``."""
 
     def __init__(self, jail: str, settings: ActionSettings, world: World, say: Say, name_of: NameOf) -> None:
+        self.lasting = False
         self.repaired: Callable[[frozenset[str]], None] = lambda families: None
         self.trouble = ""
         self._jail = jail
