@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import bans, flood, heal, lines, live, restart
+from bench import bans, flood, heal, journal, lines, live, restart
 from bench.table import BenchError, Row, render
 from lab.namespaces import Lab, LabError, can_run
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADINGS = {
     "lines": "A line, from the bytes of the log to the decision (CPU time)",
+    "journal": "The systemd journal (CPU time)",
     "bans": "A ban, from the decision to the kernel (time)",
     "live": "Both daemons at work",
     "restart": "A start",
@@ -96,6 +97,7 @@ def _parts(quick: bool, runs: int, real: Path | None, only: str) -> dict[str, li
 
     return {
         "lines": [lambda: lines.measure(real, runs, quick, lambda case: only in case.what)],
+        "journal": [in_lab(lambda lab: journal.measure(lab, runs, quick))],
         "bans": [in_lab(lambda lab: bans.measure(lab.host("bans"), runs))],
         "live": [
             in_lab(lambda lab: live.latency(lab, 10 if quick else 100, 2 if quick else 20)),

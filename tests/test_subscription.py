@@ -11,6 +11,7 @@ from banish import sightings, subscription
 from banish.config.jails import load
 from banish.failures.window import WindowSettings
 from banish.jail import Jail, JailSettings
+from banish.lines.entries import SETTINGS
 from banish.lines.reader import LineReader, LineSettings
 from banish.lines.stretch import Share
 from banish.matching import scanners
@@ -265,3 +266,29 @@ def test_a_line_that_nobody_wants_may_change_what_later_dates_mean() -> None:
             last = share.lines[-1]
         dates.append(last.at)
     assert dates[0] == dates[1] == datetime(2026, 5, 11, 23, 58, 22, tzinfo=UTC).timestamp()
+
+
+def test_entries_of_the_journal_are_passed_over_too_and_bounds_hold_for_what_is_shown() -> None:
+    dates = [f"2026-11-22T12:50:{n // 20:02}.{n % 20:06}+00:00" for n in range(1200)]
+    texts = ("session opened", "refused 192.0.2.7", "r\u00e9sum\u00e9", "denied to 192.0.2.8")
+    lines = [f"{date} h web[1]: {texts[n % 7 % 4]}\n".encode() for n, date in enumerate(dates)]
+    since = datetime(2026, 11, 22, 12, 50, tzinfo=UTC).timestamp()
+    settings = JailSettings("web", filter=FilterSettings((r"web\[\d+\]: (?:refused|denied to) <HOST>$",)))
+    said = []
+    for thorough in (False, True):
+        watched = Subscription(LineReader(SETTINGS, UTC), [Jail(settings)], thorough=thorough)
+        (jail,) = watched.jails
+        events: list[Event] = []
+        for start in range(0, len(lines), 100):
+            if start == 600:
+                jail.bound(since=since + 35.000005, until=since + 50.000005)
+            data = b"".join(lines[start : start + 100])
+            for _, share in watched.shares(data, since + start / 20 + 5):
+                events += jail.feed(share, since + start / 20 + 5)
+        said.append(events)
+        assert bool(watched.aside(jail)) == thorough
+    assert said[0] == said[1]
+    times = [event.at - since for event in said[0] if isinstance(event, Failure)]
+    assert min(times) < 1
+    assert max(times) < 50.00001
+    assert not [time for time in times if 30 <= time < 35.000004]

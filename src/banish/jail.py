@@ -12,6 +12,7 @@ random numbers come from. Three drivers can use the same heart: the live daemon,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -88,6 +89,10 @@ class Jail:
         """Go on counting where *earlier*, this jail before a reload, stood."""
         self._window = earlier._window
         self._window.reconfigure(self.settings.window)
+
+    def bound(self, *, since: float = -math.inf, until: float = math.inf) -> None:
+        """Judge only lines that state a time from *since* on and before *until* (Unix seconds), and those that state none."""
+        self._clock.since, self._clock.until = since, until
 
     def feed(self, lines: Iterable[Line], now: float, *, live: bool = True) -> list[Event]:
         """Judge *lines*, which were read at *now*; *live* is false while catching up with what was written before."""

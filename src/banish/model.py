@@ -44,6 +44,15 @@ class Position(NamedTuple):
     anchor: bytes
 
 
+class Cursor(NamedTuple):
+    """How far the systemd journal has been judged: the same for it as a Position for a file."""
+
+    text: str
+    """The last entry's place, in the journal's own words."""
+    at: float
+    """When it was received, Unix seconds."""
+
+
 class Batch(NamedTuple):
     """A stretch of one source as it was read: whole lines, each ending in a newline (never a part of one)."""
 
@@ -54,6 +63,16 @@ class Batch(NamedTuple):
     """Where reading goes on after this batch; saved together with what the batch led to."""
     live: bool
     """False while catching up with what was written before we looked; true once the end has been reached."""
+
+
+class JournalBatch(NamedTuple):
+    """The same of the systemd journal: its entries as lines, see ``lines.entries``."""
+
+    source: str
+    """Which journal, and what is matched in it."""
+    data: bytes
+    position: Cursor
+    live: bool
 
 
 class Line(NamedTuple):

@@ -32,18 +32,18 @@ def test_a_sound_tree_has_nothing_to_tell(trees: Trees, tmp_path: Path) -> None:
 
 
 def test_a_jail_without_logs_has_one_line_however_many_it_lacks(trees: Trees, tmp_path: Path) -> None:
-    content = "[sshd]\nenabled = true\nlogpath = /nosuch/a.log\n  /nosuch/b*.log\n"
+    content = "[sshd]\nenabled = true\nbackend = polling\nlogpath = /nosuch/a.log\n  /nosuch/b*.log\n"
     (text,) = texts(linted(trees, content))
-    assert text.startswith(f"{trees.user}/jail.local:3 [sshd] logpath = /nosuch/a.log, /nosuch/b*.log: no such files (")
+    assert text.startswith(f"{trees.user}/jail.local:4 [sshd] logpath = /nosuch/a.log, /nosuch/b*.log: no such files (")
     (tmp_path / "c.log").touch()
     (text,) = texts(linted(trees, content + f"  {tmp_path}/c.log\n"))
     assert "no such files, the others are read" in text
-    (text,) = texts(linted(trees, "[sshd]\nenabled = true\nlogpath = /nosuch/b*.log\n"))
+    (text,) = texts(linted(trees, "[sshd]\nenabled = true\nbackend = polling\nlogpath = /nosuch/b*.log\n"))
     assert "logpath = /nosuch/b*.log: no file fits it" in text
 
 
 def test_a_missing_log_is_no_error(trees: Trees) -> None:
-    found = linted(trees, "[sshd]\nenabled = true\nlogpath = /nosuch/auth.log\n")
+    found = linted(trees, "[sshd]\nenabled = true\nbackend = polling\nlogpath = /nosuch/auth.log\n")
     assert [problem.severity for problem in found.problems] == ["warning"]
     assert [config.name for config in found.usable] == ["sshd"]
 

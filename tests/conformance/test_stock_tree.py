@@ -16,6 +16,7 @@ from banish.config.lint import lint
 from banish.daemon.assembly import assemble
 from banish.decisions.ledger import Ledger
 from banish.sources import globs
+from banish.sources.journal import obstacle
 
 STOCK = Path("/etc/fail2ban")
 DATA = Path(__file__).resolve().parents[2] / "src" / "banish" / "data"
@@ -90,7 +91,8 @@ def test_a_jail_that_lacks_its_logs_has_one_line(tree: Path, everything: list[st
     found = lint(tree, DATA)
     lines = Counter(problem.section for problem in found.problems if problem.option == "logpath")
     for config in found.usable:
-        lacks = any(not globs.hits(path.pattern) for path in config.logpaths)
+        lacks = config.reads == "files" and any(not globs.hits(path.pattern) for path in config.logpaths)
+        lacks = lacks and (config.other is None or bool(obstacle(config.journal)))
         assert lines[config.name] == (1 if lacks else 0), config.name
     assert set(lines) <= set(everything)
 

@@ -81,12 +81,14 @@ def test_what_cannot_be_used_is_left_out_and_said_with_its_place(
     assert f"{tree / 'jail.local'}:" in str(made.broken["web"]), "a file and line"
 
 
-def test_the_journal_is_no_source_yet(tree: Path) -> None:
+def test_a_jail_on_the_journal_needs_a_match_that_is_one(tree: Path) -> None:
     made = assemble(read(tree, jail(backend="systemd", journalmatch="_COMM=web", logpath="")), {}, Ledger())
-    assert "the journal cannot be read yet" in str(made.broken["web"])
+    assert made.running["web"].config.reads == "journal"
+    made = assemble(read(tree, jail(backend="systemd", journalmatch="comm=web", logpath="")), {}, Ledger())
+    assert "'comm=web' is no term of the journal" in str(made.broken["web"])
     made = assemble(read(tree, jail(backend="systemd")), {}, Ledger())
-    assert list(made.running) == ["web"]
-    assert any("the files of logpath are read instead" in text for text in texts(made))
+    assert made.running["web"].config.reads == "journal", "whatever logpath says"
+    assert any("every line of the journal is judged" in text for text in texts(made))
 
 
 def test_an_unchanged_jail_goes_on_as_it_is_and_a_changed_one_goes_on_counting(tree: Path) -> None:

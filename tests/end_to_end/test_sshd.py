@@ -179,6 +179,7 @@ maxrety = 3
 enabled = true
 filter = sshd
 logpath = /run/lab/nowhere/missing.log
+backend = polling
 """
     with Daemon(town.server, jail_local(town, more)) as daemon:
         (town.server.lab.path(town.server.lab.directory / "typo.log")).touch()

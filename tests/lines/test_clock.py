@@ -137,6 +137,18 @@ def test_the_tolerance_counts_whole_seconds() -> None:
     assert clock.judge(Line("x", "x", NOW - 61.0), NOW, live=True).at == NOW
 
 
+def test_a_clock_with_bounds_leaves_the_rest_to_another(clock: Clock) -> None:
+    clock.since, clock.until = NOW - 10, NOW
+    times = [clock.judge(line(NOW + offset), NOW + 5, live=True).at for offset in (-10.5, -10, -0.5, 0, 1)]
+    assert times == [None, NOW - 10, NOW - 0.5, None, None]
+
+
+def test_bounds_count_for_a_line_like_the_one_before(clock: Clock) -> None:
+    assert clock.judge(line(NOW), NOW, live=True).at == NOW
+    clock.until = NOW
+    assert clock.judge(line(NOW), NOW, live=True).at is None
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from((0, 5, 70, 4000, -10, -90, None)), st.sampled_from((0, 0, 1, 50)), st.booleans()),

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import banish
 from banish import addresses
 from banish.decisions.ledger import Past
 from banish.errors import StoreError
-from banish.model import Decision, Position
+from banish.model import Cursor, Decision, Position
 from banish.store import database, file
 from banish.store.database import Store
 from tests.networks import net
@@ -213,7 +213,7 @@ def version_1(path: Path, values: str) -> None:
     connection.close()
 
 
-def test_a_database_of_version_1_is_read_and_goes_on_as_version_3(path: Path) -> None:
+def test_a_database_of_version_1_is_read_and_goes_on_as_version_4(path: Path) -> None:
     lines = """'["line 1"]', '{"user":"root"}'"""
     version_1(
         path,
@@ -236,6 +236,7 @@ def test_a_database_of_version_1_is_read_and_goes_on_as_version_3(path: Path) ->
         }
         assert list(store.past(200)) == [(("sshd", "192.0.2.9"), Past(3, 100, 150))]
         assert evidence(store, "192.0.2.7") == (("line 1",), {"user": "root"})
+        assert store.cursors() == {}
         store.close()
 
 
@@ -625,3 +626,13 @@ def test_after_kill_9_bans_and_positions_agree(path: Path) -> None:
         assert saved >= told
         assert len(counts(store)) == len(list(store.standing(0.0))) == saved
         store.close()
+
+
+def test_cursors_of_the_journal_are_kept_with_the_bans_and_forgotten_like_positions(tmp_path: Path) -> None:
+    cursor = Cursor("s=1;i=2;b=3;m=4;t=5;x=6", 1.5)
+    with closing(Store.open(tmp_path / "x.sqlite3", 0.0)) as store:
+        store.save(positions={"systemd-journal A=1": cursor, "systemd-journal B=1": cursor}, now=0.0)
+        store.save(positions={"systemd-journal B=1": None}, now=0.0)
+    with closing(Store.open(tmp_path / "x.sqlite3", 0.0)) as store:
+        assert store.cursors() == {"systemd-journal A=1": cursor}
+        assert store.positions() == {}

@@ -18,7 +18,7 @@ from banish.daemon.guard import Guard
 from banish.errors import ConfigError, ControlError, Problem
 from banish.lookups.names import Names
 from banish.replay import rules
-from banish.replay.log import Log
+from banish.replay.log import Log, is_journal
 from banish.replay.replay import Replay, document
 from banish.replay.report import Report
 
@@ -45,7 +45,12 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("log", metavar="LOG", help="a file (.gz, .bz2 and .xz too), - for standard input, or a line in quotes")
+    add(
+        "log",
+        metavar="LOG",
+        help="a file (.gz, .bz2 and .xz too), - for standard input, a line in quotes,"
+        " or systemd-journal, perhaps with options as in 'systemd-journal[journalpath=DIR]'",
+    )
     add("filter", metavar="FILTER", help="a name ('sshd[mode=aggressive]'), a path to a .conf file, or an expression")
     add(
         "ignoreregex",
@@ -64,6 +69,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="EPOCH",
         type=_epoch,
         help="the clock for dates without a year, in Unix seconds (default: when the file was written last, else now)",
+    )
+    add(
+        "-m",
+        "--journalmatch",
+        metavar="MATCH",
+        action="append",
+        help="which entries of the journal are read (default: those that the filter is for)",
     )
     add("--raw-host", action="store_true", help="take host names as they are, do not resolve them")
     add("--print-all-missed", action="store_true", help="list every missed line, not the first 20")
@@ -88,9 +100,14 @@ def _match(options: argparse.Namespace) -> int:
     elif not config.is_dir():
         raise ConfigError(Problem(f"{config} is not a directory", "--config names one like /etc/banish"))
     chosen = rules.load(
-        options.filter, options.ignoreregex, config and config.absolute(), _DATA, raw_host=options.raw_host
+        options.filter,
+        options.ignoreregex,
+        config and config.absolute(),
+        _DATA,
+        raw_host=options.raw_host,
+        journal=is_journal(options.log),
     )
-    log = Log(options.log)
+    log = Log(options.log, options.journalmatch or chosen.journalmatch)
     paint = render.painter(sys.stderr, os.environ)
     for problem in chosen.warnings:
         sys.stderr.write(f"{paint('banish:', 'yellow')} {render.visible(problem)}\n")

@@ -6,9 +6,6 @@ looked at; what the machine has to say (files that are missing) is ``lint``'s.
 
 from __future__ import annotations
 
-import itertools
-import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal
@@ -18,8 +15,7 @@ from banish.enforcement.actions import validate
 from banish.errors import ConfigError, Origin, Problem, RegexError
 from banish.lines.reader import LineReader
 from banish.matching.tags import RegexOption, compile_expression
-
-_FIELD = re.compile(r"[A-Z_][A-Z0-9_]*=.*", re.DOTALL)
+from banish.sources.matches import Match
 
 
 def examine(config: JailConfig) -> list[Problem]:
@@ -27,7 +23,7 @@ def examine(config: JailConfig) -> list[Problem]:
     found = [*_expressions(config), *_dates(config)]
     for action in config.actions:
         found += [_at_home(problem, config, "action") for problem in validate(action)]
-    return [*found, *_journalmatch(config), *_journal(config)]
+    return [*found, *_journalmatch(config)]
 
 
 def _expressions(config: JailConfig) -> Iterator[Problem]:
@@ -71,41 +67,11 @@ def _dates(config: JailConfig) -> Iterator[Problem]:
 
 def _journalmatch(config: JailConfig) -> Iterator[Problem]:
     for match in config.journalmatch:
-        wrong = _wrong_with_match(match)
-        if wrong:
-            yield _at_home(
-                Problem(
-                    wrong,
-                    "write FIELD=value terms, and + between alternatives: _SYSTEMD_UNIT=ssh.service + _COMM=sshd",
-                    option="journalmatch",
-                    value=match,
-                    severity="error" if not config.logpaths else "warning",
-                ),
-                config,
-            )
-
-
-def _wrong_with_match(match: str) -> str:
-    try:
-        terms = shlex.split(match)
-    except ValueError as error:
-        return f"cannot be taken apart: {str(error).lower()}"
-    plus = [term == "+" for term in terms]
-    if plus[:1] == [True] or plus[-1:] == [True] or any(a and b for a, b in itertools.pairwise(plus)):
-        return "a + must stand between two terms"
-    wrong = next((term for term in terms if term != "+" and not _FIELD.fullmatch(term)), None)
-    return "" if wrong is None else f"{wrong!r} is no term of the journal"
-
-
-def _journal(config: JailConfig) -> Iterator[Problem]:
-    if not config.backend.startswith("systemd") and config.logpaths:
-        return
-    text = "the journal cannot be read yet"
-    severity: Literal["error", "warning"] = "error"
-    if config.logpaths:
-        text, severity = f"{text}: the files of logpath are read instead", "warning"
-    remedy = "log to a file (rsyslog does) and set logpath to it"
-    yield _at_home(Problem(text, remedy, option="backend", value=config.backend, severity=severity), config)
+        try:
+            Match((match,))
+        except ConfigError as error:
+            severity: Literal["error", "warning"] = "error" if config.reads == "journal" else "warning"
+            yield _at_home(replace(error.problem, severity=severity), config)
 
 
 def _at_home(problem: Problem, config: JailConfig, option: str = "") -> Problem:

@@ -18,7 +18,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from banish.config.text import Text
+from banish.config.text import BUILT_IN, Text
 from banish.errors import ConfigError, Problem
 
 _NAME = re.compile(r"\s*(?P<name>[^\s\[\]]+)")
@@ -49,6 +49,15 @@ def parse_filter(text: Text) -> Call | None:
     if len(calls) > 1:
         raise _error(text, f"names {len(calls)} filters", "a jail has one filter; options go into brackets")
     return calls[0] if calls else None
+
+
+def in_brackets(word: str) -> dict[str, str]:
+    """Return the options of *word*, ``systemd[journalflags=1]``; none when they are not written as those of a filter are."""
+    try:
+        call = parse_filter(Text.at(word, BUILT_IN))
+    except ConfigError:
+        return {}
+    return {name: value.text for name, value in call.options.items()} if call is not None else {}
 
 
 def parse_actions(text: Text) -> tuple[Call, ...]:

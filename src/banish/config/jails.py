@@ -14,7 +14,7 @@ from typing import Literal
 import banish
 from banish.config import actions, counting, filters, safety, unknown
 from banish.config.definition import FileDefinition
-from banish.config.grammar import Call, parse_actions, parse_filter
+from banish.config.grammar import Call, in_brackets, parse_actions, parse_filter
 from banish.config.layers import Sections, Tree
 from banish.config.options import Options
 from banish.config.scope import Scope
@@ -26,7 +26,9 @@ from banish.failures.window import WindowSettings
 from banish.jail import JailSettings
 from banish.lines.reader import LineSettings
 from banish.safety.breaker import BreakerSettings
+from banish.sources.journal import Watch
 from banish.sources.paths import LogPath
+from banish.sources.tape import JournalOptions
 
 _WINDOW: Mapping[str, Literal["estimate", "exact"]] = {
     "estimate": "estimate",
@@ -35,6 +37,8 @@ _WINDOW: Mapping[str, Literal["estimate", "exact"]] = {
     "strict": "exact",
 }
 _BACKENDS = ("auto", "pyinotify", "polling", "systemd", "gamin")
+_JOURNAL_OPTIONS = frozenset({"journalflags", "journalpath", "journalfiles", "namespace", "rotated"})
+"""What may stand in brackets behind ``systemd``. Files that were rotated are read in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,11 @@ class JailConfig:
     """One enabled jail, ready to run. Where its values were written does not count when two are compared."""
 
     settings: JailSettings
+    reads: Literal["files", "journal"] = "files"
+    """What the jail reads, and what *settings* are for; see `other`."""
+    other: JailSettings | None = None
+    """The settings for what it does not read but may: with ``backend = auto`` files may appear, or fall silent. Else None."""
+    journal: JournalOptions = field(default_factory=JournalOptions)
     logpaths: tuple[LogPath, ...] = ()
     """As written even when *backend* is ``systemd``, which reads the journal instead."""
     journalmatch: tuple[str, ...] = ()
@@ -61,6 +70,17 @@ class JailConfig:
     @property
     def name(self) -> str:
         return self.settings.name
+
+    @property
+    def watch(self) -> Watch:
+        """What the jail wants of the journal, when it reads that."""
+        return Watch(self.journal, self.journalmatch)
+
+    def on(self, reads: Literal["files", "journal"]) -> JailConfig:
+        """Return the jail as it is when it *reads* that; as it is anyway when it has no choice."""
+        if reads == self.reads or self.other is None:
+            return self
+        return replace(self, reads=reads, settings=self.other, other=self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,25 +144,19 @@ class _JailLoader:
             options.problem("", "this name means every jail", "call the jail something else")
         backend = self._backend()
         logpaths = tuple(_logpath(entry) for entry, _ in options.entries("logpath"))
-        call, definition = self._filter(journal=backend.startswith("systemd") or not logpaths)
-        if definition is not None:
-            self._scope.known = definition.own
-        expressions = Options(self.name, self._jail_over(definition))
-        expressions.problems = options.problems
+        systemd = backend.startswith("systemd")
+        call, expressions = self._expressions(journal=systemd or not logpaths)
         failregex = expressions.entries("failregex")
         ignoreregex = expressions.entries("ignoreregex")
-        settings = JailSettings(
-            name=self.name,
-            lines=self._lines(expressions),
-            filter=filters.settings(expressions),
-            window=self._window(),
-            ignore=counting.ignore(options),
-            bantime=counting.bantime(options),
-        )
+        settings = self._settings(expressions)
         journalmatch = tuple(match for match, _ in expressions.entries("journalmatch"))
         if not failregex and not options.failed:
             expressions.warn("failregex", "there is none, so nothing will be found", "set filter or failregex")
-        self._check_sources(backend, logpaths, journalmatch)
+        either = backend.startswith("auto") and bool(journalmatch) and options.boolean("systemd_if_nologs", True)
+        self._check_sources(backend, logpaths, journalmatch, either=either)
+        known = self._scope.known
+        other = self._settings(self._expressions(journal=True)[1]) if either and logpaths else None
+        self._scope.known = known
         limits = safety.breaker(options)
         chosen = self._actions()
         self._warn_without_effect()
@@ -151,6 +165,9 @@ class _JailLoader:
         shown = self._shown()
         return JailConfig(
             settings=settings,
+            reads="journal" if systemd or not logpaths else "files",
+            other=other,
+            journal=self._journal(backend),
             logpaths=logpaths,
             journalmatch=journalmatch,
             backend=backend,
@@ -162,6 +179,36 @@ class _JailLoader:
             failregex_origins=tuple(origin for _, origin in failregex),
             ignoreregex_origins=tuple(origin for _, origin in ignoreregex),
         )
+
+    def _expressions(self, *, journal: bool) -> tuple[Call | None, Options]:
+        """Return the call of the filter, and what jail and filter say for lines of the *journal*, or of files."""
+        call, definition = self._filter(journal=journal)
+        if definition is not None:
+            self._scope.known = definition.own
+        expressions = Options(self.name, self._jail_over(definition))
+        expressions.problems = self.options.problems
+        return call, expressions
+
+    def _settings(self, expressions: Options) -> JailSettings:
+        return JailSettings(
+            name=self.name,
+            lines=self._lines(expressions),
+            filter=filters.settings(expressions),
+            window=self._window(),
+            ignore=counting.ignore(self.options),
+            bantime=counting.bantime(self.options),
+        )
+
+    def _journal(self, backend: str) -> JournalOptions:
+        """Return which journal the brackets behind ``backend`` mean."""
+        given = in_brackets(backend)
+        for name in given.keys() - _JOURNAL_OPTIONS:
+            self.options.warn("backend", f"{name} is not known", f"one of {', '.join(sorted(_JOURNAL_OPTIONS))}")
+        try:
+            return JournalOptions.read(given)
+        except ValueError:
+            self.options.warn("backend", "journalflags is no number; 4 is used", "see sd_journal_open(3)")
+            return JournalOptions.read({**given, "journalflags": ""})
 
     def _shown(self) -> Options:
         """Read what only others refer to, so that it can be shown; what is wrong with it matters where it is referred to."""
@@ -225,13 +272,15 @@ class _JailLoader:
             window=options.choice("window", default.window, _WINDOW, default.window),
         )
 
-    def _check_sources(self, backend: str, logpaths: tuple[LogPath, ...], journalmatch: tuple[str, ...]) -> None:
+    def _check_sources(
+        self, backend: str, logpaths: tuple[LogPath, ...], journalmatch: tuple[str, ...], *, either: bool
+    ) -> None:
         if backend.startswith("systemd"):
             if not journalmatch:
                 self.options.warn(
                     "journalmatch", "there is none, so every line of the journal is judged", "set journalmatch"
                 )
-        elif not logpaths and not journalmatch:
+        elif not logpaths and not either:
             self.options.problem(
                 "logpath", "the jail has nothing to read", "set logpath, or backend = systemd and journalmatch"
             )
@@ -281,8 +330,6 @@ class _JailLoader:
         options = self.options
         if options.boolean("skip_if_nologs", False):
             options.warn("skip_if_nologs", "has no effect yet: the jail waits for its files", "remove it")
-        if not options.boolean("systemd_if_nologs", True):
-            options.warn("systemd_if_nologs", "has no effect yet", "remove it, or set backend")
 
 
 def _logpath(entry: str) -> LogPath:

@@ -21,6 +21,7 @@ from banish.config.settings import load_settings
 from banish.errors import Origin, Problem
 from banish.matching.filter import FilterSettings
 from banish.sources import globs
+from banish.sources.journal import obstacle
 
 _NAME = re.compile(r"(?=.{1,253}$)(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?")
 _NUMBERS = re.compile(r"[\d.]+")
@@ -76,7 +77,7 @@ def logs(config: JailConfig) -> Iterator[Problem]:
 
     It is no error: the jail waits, and reads a log as soon as it appears.
     """
-    if config.backend.startswith("systemd"):
+    if config.reads == "journal":
         return
     missing, unreadable = [], []
     for path in config.logpaths:
@@ -85,7 +86,8 @@ def logs(config: JailConfig) -> Iterator[Problem]:
         if not there:
             missing.append(path.pattern)
         unreadable += [file for file in there if os.path.isdir(file) or not os.access(file, os.R_OK)]
-    if missing:
+    instead = len(missing) == len(config.logpaths) and config.other is not None and not obstacle(config.journal)
+    if missing and not instead:  # else the journal is read
         some = "" if len(missing) == len(config.logpaths) else ", the others are read"
         many = (
             "no such files" if len(missing) > 1 else "no file fits it" if globs.is_glob(missing[0]) else "no such file"

@@ -54,6 +54,10 @@ class JailStatus(TypedDict):
     """What is banned, as ``addresses.show`` writes it; only when one jail was asked for."""
     journalmatches: NotRequired[list[str]]
     """For a jail that reads the journal: what it matches, in place of a file list."""
+    reads: NotRequired[Literal["files", "journal"]]
+    """What a jail that runs reads at present."""
+    reads_because: NotRequired[str]
+    """Why it reads that."""
     actions: NotRequired[list[ActionStatus]]
     """Of a jail that runs."""
 

@@ -14,6 +14,7 @@ from banish.daemon.guard import PATIENT, GaveUp, Guard
 from banish.daemon.spared import Spared
 from banish.errors import Problem
 from banish.sources.files import FileSource
+from banish.sources.journal import JournalSource
 
 
 def unreadable(jails: Mapping[str, Running], source: FileSource) -> list[Problem]:
@@ -22,11 +23,24 @@ def unreadable(jails: Mapping[str, Running], source: FileSource) -> list[Problem
     for path, problem in source.problems():
         patterns = source.patterns_of(path) or {path}
         for name, running in jails.items():
-            if any(wanted.pattern in patterns for wanted in running.config.logpaths):
+            if running.config.reads == "files" and any(
+                wanted.pattern in patterns for wanted in running.config.logpaths
+            ):
                 paths.setdefault((name, problem.removeprefix(f"{path}: ")), []).append(path)
     return [
         Problem(text, "", name, "logpath", ", ".join(found), jails[name].config.origins.get("logpath"), "warning")
         for (name, text), found in paths.items()
+    ]
+
+
+def unread(jails: Mapping[str, Running], journal: JournalSource) -> list[Problem]:
+    """Return what keeps jails from reading the journal."""
+    problems = journal.problems()
+    remedy = "set backend = auto and logpath to a file, or see that systemd-journald runs"
+    return [
+        Problem(problems[watch], remedy, name, "backend", config.backend, config.origins.get("backend"), "warning")
+        for name, running in jails.items()
+        if (config := running.config).reads == "journal" and (watch := config.watch.name) in problems
     ]
 
 

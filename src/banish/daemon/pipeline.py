@@ -25,12 +25,14 @@ from banish.errors import StoreError
 from banish.model import (
     Batch,
     Change,
+    Cursor,
     Decision,
     Event,
     Failure,
     Ignored,
     Incident,
     IncidentKind,
+    JournalBatch,
     Notice,
     Position,
     Question,
@@ -72,10 +74,10 @@ class Pipeline:
         self._logbook = logbook
         self._guard = guard or Guard()
         self._incidents: list[Incident] = []
-        self._positions: dict[str, Position] = {}
-        self._saved: dict[str, Position] = {}
+        self._positions: dict[str, Position | Cursor] = {}
+        self._saved: dict[str, Position | Cursor] = {}
 
-    def feed(self, batch: Batch, now: float) -> None:
+    def feed(self, batch: Batch | JournalBatch, now: float) -> None:
         """Judge *batch* and carry out what follows."""
         events: list[Event] = []
         with self._guard.watching():
@@ -161,7 +163,7 @@ class Pipeline:
         self._note(changes, "expired", now)
         return self._end(changes, now)
 
-    def remember(self, positions: Mapping[str, Position]) -> None:
+    def remember(self, positions: Mapping[str, Position] | Mapping[str, Cursor]) -> None:
         """Take note of how far sources are judged, for the next save; what has not moved since the last one costs nothing."""
         self._positions.update({source: at for source, at in positions.items() if self._saved.get(source) != at})
 

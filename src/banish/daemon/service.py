@@ -32,6 +32,7 @@ from banish.decisions.bantime import Term
 from banish.errors import ConfigError, ControlError, Problem, StoreError
 from banish.jail import Jail
 from banish.model import Basis, Decision
+from banish.sources.matches import Match
 
 if TYPE_CHECKING:
     from banish.daemon.supervisor import Supervisor
@@ -236,8 +237,12 @@ class Service:
             "sources": [self._source(name, path, lag) for path, _, lag, *_ in daemon.sources_of(name)],
             "enabled": True,
             "problem": own[0] if own else None,
+            "reads": running.config.reads,
+            "reads_because": daemon.sourcing.why.get(name, ""),
             "actions": [{"name": action.actname, "served": action.served} for action in running.config.actions],
         }
+        if running.config.reads == "journal":
+            status["journalmatches"] = [Match(running.config.journalmatch).text]
         if banned:
             status["banned"] = [decision.id for decision in daemon.ledger.of_jail(name)]
         return status

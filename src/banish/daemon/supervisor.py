@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import banish
-from banish.config.jails import load
+from banish.config.jails import Configuration, load
 from banish.config.settings import DaemonSettings, load_settings
 from banish.control.server import ControlServer
 from banish.daemon.assembly import Assembly, Running, assemble
 from banish.daemon.background import world
-from banish.daemon.complaints import given_up, unreadable, unspared
+from banish.daemon.complaints import given_up, unread, unreadable, unspared
 from banish.daemon.ears import Ears
 from banish.daemon.guard import Guard
 from banish.daemon.logbook import Logbook
@@ -30,6 +30,8 @@ from banish.daemon.purging import Purging
 from banish.daemon.questions import Answer, Questions
 from banish.daemon.restoring import Restoring, without_collection
 from banish.daemon.service import Service
+from banish.daemon.sourcing import Sourcing, ages, from_head, handed_over, logpaths, part_of
+from banish.daemon.subscribers import Subscribers
 from banish.daemon.workers import for_ever, stroke
 from banish.decisions.ledger import Ledger
 from banish.enforcement.actions import ActionSettings
@@ -38,14 +40,12 @@ from banish.enforcement.dispatch import Dispatch
 from banish.errors import ConfigError, Problem, StoreError
 from banish.failures.crowd import Crowd
 from banish.failures.ignore import CacheSettings
-from banish.jail import Jail
-from banish.lines.reader import LineReader, LineSettings
 from banish.lookups.commands import Commands
 from banish.lookups.hosts import Hosts
 from banish.lookups.names import Names
-from banish.model import Incident, Notice, Question
+from banish.model import Batch, Incident, JournalBatch, Notice, Question
 from banish.sources.files import FileSource, FileStatus
-from banish.sources.paths import LogPath
+from banish.sources.journal import JournalSource
 from banish.store.database import Store
 from banish.subscription import Subscription
 
@@ -85,9 +85,8 @@ class Supervisor:
         self._guard = Guard()
         self._settings = DaemonSettings()
         self._problems: list[Problem] = []
-        self._readers: dict[tuple[str, LineSettings], LineReader] = {}
-        self._subscriptions: dict[str, tuple[dict[str, Running], frozenset[str], list[Subscription]]] = {}
-        """Who watches a source, behind the jails and the patterns of the source that this was found out for."""
+        self._watchers = Subscribers(self._guard.source)
+        self.sourcing = Sourcing()
         self._names = Names()
         self._commands: Commands
         self._questions: Questions
@@ -101,6 +100,7 @@ class Supervisor:
         self._dispatch: Dispatch
         self._runner: Runner
         self._source: FileSource
+        self._journal: JournalSource
 
     # The way up
 
@@ -113,8 +113,7 @@ class Supervisor:
         self._configure_log(self._settings)
         self.logbook.say("server", "INFO", "-" * 50)
         self.logbook.say("server", "INFO", f"Starting banish v{banish.__version__}")
-        configuration = load(self._options.config, self._options.data)
-        assembly = assemble(configuration, {}, self.ledger, self._crowd, self._guard.jail)
+        assembly = self._assembled()
         self._take(assembly, problems)
         _must_be_trusted(self._problems)
         if not self.running:
@@ -177,7 +176,9 @@ class Supervisor:
             self._tell(self._dispatch.start(now))
             self._runner.configure(self._actions())
         self._ears.attend(self._dispatch.listeners())
-        self._source = FileSource(self._logpaths(), self._store.positions())
+        self._source = FileSource(logpaths(self.running), self._store.positions())
+        self._journal = JournalSource(self._store.cursors())
+        self._journal.configure(ages(self.running))
         self._purging = Purging(self._store, self.ledger, self.logbook, now)
         for name in self.running:
             self.logbook.say("jail", "INFO", f"Jail '{name}' started")
@@ -190,7 +191,7 @@ class Supervisor:
     async def _watch(self) -> None:
         workers = [
             asyncio.create_task(for_ever(work, self.logbook))
-            for work in (self._read, self._keep_time, self._keep_spared)
+            for work in (self._read, self._read_journal, self._keep_time, self._keep_spared)
         ]
         try:
             await self._stopping.wait()
@@ -202,9 +203,16 @@ class Supervisor:
 
     async def _read(self) -> None:
         async for batch in self._source.batches():
-            self._read_at = time.time()
-            self.pipeline.feed(batch, self._read_at)
-            self._ask()
+            self._judge(batch)
+
+    async def _read_journal(self) -> None:
+        async for batch in self._journal.batches():
+            self._judge(batch)
+
+    def _judge(self, batch: Batch | JournalBatch) -> None:
+        self._read_at = time.time()
+        self.pipeline.feed(batch, self._read_at)
+        self._ask()
 
     async def _keep_time(self) -> None:
         while True:
@@ -216,8 +224,10 @@ class Supervisor:
                 running.jail.tick(now)
             self._tell(self._dispatch.tick(now))
             self._report_sources()
+            self._hand_over(now)
             self._purging.tick(self._settings, now)
             self.pipeline.remember(self._source.positions())
+            self.pipeline.remember(self._journal.positions())
             self.pipeline.save(now=now)
 
     def _idle(self, now: float) -> bool:
@@ -245,8 +255,10 @@ class Supervisor:
         await server.close()
         if hasattr(self, "_source"):
             self.pipeline.remember(self._source.positions())
+            self.pipeline.remember(self._journal.positions())
             self.pipeline.save(now=time.time())
             self._source.close()
+            self._journal.close()
             for name in self.running:
                 self.logbook.say("jail", "INFO", f"Jail '{name}' stopped")
         if hasattr(self, "_runner"):
@@ -279,7 +291,7 @@ class Supervisor:
         except ConfigError as error:
             self.logbook.say("server", "ERROR", f"Reload refused, all goes on as before: {error}")
             raise
-        before, patterns = dict(self.running), {path.pattern for path in self._logpaths()}
+        before, patterns = dict(self.running), {path.pattern for path in logpaths(self.running)}
         self._settings = settings
         self._take(assembly, problems)
         now = time.time()
@@ -296,18 +308,20 @@ class Supervisor:
         self._runner.configure(self._actions())
         self._ears.attend(self._dispatch.listeners())
         self.restoring.tell(restored)
-        after = self._logpaths()
+        after = logpaths(self.running)
         self._source.remove(patterns - {path.pattern for path in after})
         self._source.add(after)
-        self._readers.clear()
+        self._journal.configure(ages(self.running))
+        for name, since in self.sourcing.since.items():
+            self.running[name].jail.bound(since=since)
+        self._watchers.forget()
         self._commands.forget()
         self.logbook.say("server", "INFO", "Reload finished.")
         return sorted(self.running)
 
     def _read_again(self) -> tuple[Assembly, tuple[Problem, ...], DaemonSettings]:
         settings, problems = load_settings(self._options.config, self._options.data)
-        configuration = load(self._options.config, self._options.data)
-        assembly = assemble(configuration, self.running, self.ledger, self._crowd, self._guard.jail)
+        assembly = self._assembled()
         _must_be_trusted([*problems, *assembly.problems])
         if not assembly.running:
             raise ConfigError(Problem("no jail could run with this configuration", _what_to_do(assembly.broken)))
@@ -332,8 +346,11 @@ class Supervisor:
         return str(problems[0]) if problems else ""
 
     def sources_of(self, name: str) -> list[FileStatus]:
-        """Return the files that jail *name* reads now."""
-        patterns = {path.pattern for path in self.running[name].config.logpaths}
+        """Return the files that jail *name* reads now, or its part of the journal."""
+        config = self.running[name].config
+        if config.reads == "journal":
+            return [part_of(config.watch)]
+        patterns = {path.pattern for path in config.logpaths}
         return [row for row in self._source.status() if row.found and patterns & self._source.patterns_of(row.path)]
 
     def every_line_of(self, source: str, name: str) -> str:
@@ -342,6 +359,27 @@ class Supervisor:
         return next((each.aside(jail) for each in self._subscribers(source) if jail in each.jails), "")
 
     # Parts
+
+    def _assembled(self) -> Assembly:
+        """Read the configuration and make its jails, each for what it shall read."""
+        configuration = load(self._options.config, self._options.data)
+        chosen = self.sourcing.choose(configuration, self.running, time.time())
+        self._tell(self.sourcing.choices(chosen))
+        return self._assemble(chosen)
+
+    def _assemble(self, configuration: Configuration) -> Assembly:
+        return assemble(configuration, self.running, self.ledger, self._crowd, self._guard.jail)
+
+    def _hand_over(self, now: float) -> None:
+        """Let jails that read the journal read their files, where these have appeared."""
+        for handover in self.sourcing.due(self.running, self._journal, now):
+            self.running = self._assemble(handed_over(self.running, handover.jail)).running
+            self.protection.configure(self.running, self._settings.spare, now)
+            running = self.running[handover.jail]
+            running.jail.bound(since=handover.since)
+            self._source.add(from_head(running.config))
+            self._journal.configure(ages(self.running))
+            self._tell([handover.notice(running.config)])
 
     def _configure_log(self, settings: DaemonSettings) -> None:
         options = self._options
@@ -356,27 +394,8 @@ class Supervisor:
     def _actions(self) -> dict[str, tuple[ActionSettings, ...]]:
         return {name: running.config.actions for name, running in self.running.items()}
 
-    def _logpaths(self) -> list[LogPath]:
-        return [path for running in self.running.values() for path in running.config.logpaths]
-
     def _subscribers(self, source: str) -> list[Subscription]:
-        """Who watches *source*, by the line settings they share; asked for every batch."""
-        patterns = self._source.patterns_of(source)
-        known = self._subscriptions.get(source)
-        if known is None or known[0] is not self.running or known[1] != patterns:
-            # A reload puts another table of jails in place, so that nothing of before is met again.
-            known = self._subscriptions[source] = self.running, patterns, self._find_subscribers(source, patterns)
-        return known[2]
-
-    def _find_subscribers(self, source: str, patterns: frozenset[str]) -> list[Subscription]:
-        found: dict[LineSettings, list[Jail]] = {}
-        for running in self.running.values():
-            if any(path.pattern in patterns for path in running.config.logpaths):
-                found.setdefault(running.jail.settings.lines, []).append(running.jail)
-        for settings in found:
-            if (source, settings) not in self._readers:
-                self._readers[source, settings] = LineReader(settings, patience=self._guard.source(source))
-        return [Subscription(self._readers[source, settings], jails) for settings, jails in found.items()]
+        return self._watchers.of(source, self._source.patterns_of(source), self.running)
 
     def _ask(self) -> None:
         """Find the answers to what the heart asked, beside the reading of logs."""
@@ -400,6 +419,7 @@ class Supervisor:
     def _report_sources(self) -> None:
         """Write into the log what happened to the sources; a problem once, and once more when it comes back."""
         found = {str(problem): problem for problem in self._standing_problems()}
+        self._tell(self._journal.notices())
         notices = self._source.notices()
         told = {problem for _, problem in self._source.problems()} if notices else ()
         self._tell(notice for notice in notices if notice.text not in told)
@@ -409,8 +429,8 @@ class Supervisor:
         self._reported = set(found)
 
     def _standing_problems(self) -> list[Problem]:
-        guarded = given_up(self.running, self._guard)
-        return [*unreadable(self.running, self._source), *unspared(self.running, self.protection.spared), *guarded]
+        blind = [*unreadable(self.running, self._source), *unread(self.running, self._journal)]
+        return [*blind, *unspared(self.running, self.protection.spared), *given_up(self.running, self._guard)]
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -13,6 +13,7 @@ No line lies in the future: later dates count as now.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from banish import durations
@@ -43,6 +44,8 @@ class Clock:
     def __init__(self, jail: str, findtime: float, *, dated: bool = True) -> None:
         self.findtime = findtime
         """Seconds; may be changed at any time."""
+        self.since, self.until = -math.inf, math.inf
+        """Lines that state a time before, or from, are judged by somebody else: the jail changes its source."""
         self._jail = jail
         self._dated = dated
         self._last_at: float | None = None
@@ -57,6 +60,8 @@ class Clock:
             if self._last_at is not None and self._last_at > now - _TOLERANCE:
                 return Timing(min(self._last_at, now), borrowed=True)
             return Timing(now if live or line.timeless or not self._dated else None)
+        if not self.since <= line.at < self.until:
+            return Timing(None)
         same = (line.at, now, live, self.findtime)
         if same == self._same:
             return self._timing

@@ -240,7 +240,7 @@ class DateDetector:
         parts = match.group(*template.parts) if template.parts else ""
         minute = memory.minutes.get(parts)
         if minute is None or not minute.since <= now < minute.until:
-            minute = timestamps.read(match.groupdict(), now, self._zone, second)
+            minute = timestamps.read(match.groupdict(), now, self._zone, int(second))
             memory.keep(memory.minutes, parts, minute)
         return minute if minute.at is None else timestamps.Reading(minute.at + second, minute.since, minute.until)
 
@@ -255,9 +255,10 @@ def _next_place(gate: re.Pattern[str], text: str, start: int) -> re.Match[str] |
     return gate.search(text, start)
 
 
-def _seconds(match: re.Match[str]) -> int:
+def _seconds(match: re.Match[str]) -> float:
     try:
-        return int(match["S"] or 0)
+        second = int(match["S"] or 0)
+        return second + int(match["f"]) / 1e6 if "exact" in match.re.groupindex else second  # (``lines.entries``)
     except ValueError:  # a pattern's own group of that name
         return 0
 

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import sys
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, cast
 
+from banish.config.grammar import in_brackets
 from banish.errors import ControlError
+from banish.sources.journal import Watch, whole
 from banish.sources.reading import LONGEST, PACKED_SUFFIXES
+from banish.sources.tape import JournalError, JournalOptions
 
 _BLOCK = 1 << 17
 
@@ -25,13 +29,22 @@ class Log:
     """What *word*, the LOG of the command line, stands for; raises ControlError when that cannot be read.
 
     A word that names no file is a line of a log, if there is a space in it: no line is without, and few paths are with.
+    *journalmatch* says which entries count, should it be the journal.
     """
 
-    def __init__(self, word: str) -> None:
+    def __init__(self, word: str, journalmatch: Iterable[str] = ()) -> None:
         self.name = word
         self.kind = "file"
-        """``file``, ``standard input`` or ``line``."""
-        if word == "-":
+        """``file``, ``standard input``, ``line`` or ``journal``."""
+        self._watch: Watch | None = None
+        if is_journal(word):
+            self.kind = "journal"
+            try:
+                self._watch = Watch(JournalOptions.read(in_brackets(word)), tuple(journalmatch))
+                self.name = self._watch.name
+            except ValueError:
+                raise ControlError(f"{word}: journalflags is no number", hint="see sd_journal_open(3)") from None
+        elif word == "-":
             self.kind = self.name = "standard input"
         elif not os.path.lexists(word) and any(character.isspace() for character in word):
             self.kind = "line"
@@ -60,6 +73,13 @@ class Log:
         if self.kind == "line":
             yield self.name.encode("utf-8", "surrogateescape")
             return
+        if self._watch is not None:
+            try:
+                yield from whole(self._watch)
+            except JournalError as error:
+                hint = "journalctl --output=short-iso-precise | banish match - FILTER"
+                raise ControlError(f"{self.name}: {error.strerror or error}", hint=hint) from None
+            return
         try:
             with self._open() as stream:
                 yield from _whole_lines(stream)
@@ -80,6 +100,11 @@ class Log:
         why = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
         hint = "LOG is a file, - for standard input, or a line with a space in it"
         return ControlError(f"{self.name}: {why}", hint=hint if isinstance(error, FileNotFoundError) else "")
+
+
+def is_journal(word: str) -> bool:
+    """Tell whether *word* names the systemd journal: ``systemd-journal``, perhaps with options in brackets."""
+    return re.fullmatch(r"systemd-journal(\[.*\])?", word, re.DOTALL) is not None
 
 
 def _unpacked(path: str) -> IO[bytes]:

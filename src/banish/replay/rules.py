@@ -21,6 +21,7 @@ from banish.config.layers import Tree
 from banish.config.options import Options
 from banish.config.text import Text
 from banish.errors import ConfigError, Origin, Problem, RegexError
+from banish.lines.entries import SETTINGS
 from banish.lines.reader import LineReader, LineSettings
 from banish.matching.filter import Filter, FilterSettings
 
@@ -40,22 +41,34 @@ class Rules:
     filter: Filter
     lines: LineSettings
     warnings: tuple[Problem, ...] = ()
+    journalmatch: tuple[str, ...] = ()
+    """Which entries of the journal the filter is for."""
 
 
 def load(
-    wanted: str, ignoreregex: str | None, config_dir: Path | None, data_dir: Path, *, raw_host: bool = False
+    wanted: str,
+    ignoreregex: str | None,
+    config_dir: Path | None,
+    data_dir: Path,
+    *,
+    raw_host: bool = False,
+    journal: bool = False,
 ) -> Rules:
     """Return the rules that *wanted* stands for, with *ignoreregex* (None: no further one) behind the filter's own.
 
     *config_dir* is the user's tree, *data_dir* the packaged one. *raw_host*: what was captured as a host name is the id.
+    *journal*: the lines are entries of the journal.
     """
-    found = _definition(wanted, config_dir, data_dir)
+    found = _definition(wanted, config_dir, data_dir, journal=journal)
     if found is None:
-        return _rules(wanted, (), FilterSettings((wanted,)), LineSettings(), ignoreregex, raw_host=raw_host)
+        lines = SETTINGS if journal else LineSettings()
+        return _rules(wanted, (), FilterSettings((wanted,)), lines, ignoreregex, raw_host=raw_host)
     tree, files, definition = found
     options = Options("", definition.get)
     settings = filters.settings(options)
-    lines = LineSettings(datepattern=tuple(pattern for pattern, _ in options.entries("datepattern")))
+    patterns = tuple(pattern for pattern, _ in options.entries("datepattern"))
+    lines = SETTINGS if journal else LineSettings(datepattern=patterns)
+    journalmatch = tuple(match for match, _ in options.entries("journalmatch"))
     problems = (*tree.problems, *options.problems)
     for problem in problems:
         if problem.severity == "error":
@@ -74,7 +87,8 @@ def load(
         name: tuple(origin for _, origin in options.entries(name)) for name in ("prefregex", "failregex", "ignoreregex")
     }
     try:
-        return _rules(wanted, files, settings, lines, ignoreregex, raw_host=raw_host, warnings=problems)
+        rules = _rules(wanted, files, settings, lines, ignoreregex, raw_host=raw_host, warnings=problems)
+        return replace(rules, journalmatch=journalmatch)
     except RegexError as error:
         places = origins[error.problem.option]
         origin = places[error.index] if error.index < len(places) else None  # the last one is of the command line
@@ -99,20 +113,20 @@ def _rules(
 
 
 def _definition(
-    wanted: str, config_dir: Path | None, data_dir: Path
+    wanted: str, config_dir: Path | None, data_dir: Path, *, journal: bool
 ) -> tuple[Tree, tuple[str, ...], FileDefinition] | None:
     """Return the files that *wanted* names; None when it is an expression."""
     if _is_file(wanted):  # as it stands: the name of a directory may have spaces in it
-        return _from_file(Call(wanted, {}), data_dir)
+        return _from_file(Call(wanted, {}), data_dir, journal=journal)
     tree = Tree(config_dir, data_dir)
     call = _call(wanted, tree)
     if call is None:
         return None
     if (call.name.endswith(_SUFFIXES) and "<" not in call.name) or _is_file(call.name):
-        return _from_file(call, data_dir)
+        return _from_file(call, data_dir, journal=journal)
     if _NAME.fullmatch(call.name) is None:
         return None
-    definition = filters.load(tree, call, journal=False)
+    definition = filters.load(tree, call, journal=journal)
     sections = tree.read(f"filter.d/{call.name}")
     return tree, sections.files if sections else (), definition
 
@@ -133,7 +147,7 @@ def _call(wanted: str, tree: Tree) -> Call | None:
         return None
 
 
-def _from_file(call: Call, data_dir: Path) -> tuple[Tree, tuple[str, ...], FileDefinition]:
+def _from_file(call: Call, data_dir: Path, *, journal: bool) -> tuple[Tree, tuple[str, ...], FileDefinition]:
     path = Path(os.path.abspath(call.name))
     if not os.path.isfile(path):
         raise ConfigError(
@@ -144,4 +158,4 @@ def _from_file(call: Call, data_dir: Path) -> tuple[Tree, tuple[str, ...], FileD
     sections = tree.read(named.name)
     if sections is None:
         raise missing_file(tree, "filter", call.name)
-    return tree, sections.files, filters.define(sections, named, journal=False)
+    return tree, sections.files, filters.define(sections, named, journal=journal)

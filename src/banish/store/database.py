@@ -24,7 +24,7 @@ from typing import Any, Literal, TypeVar
 
 from banish.decisions.ledger import Past
 from banish.errors import Origin, Problem, StoreError
-from banish.model import Decision, Incident, Position
+from banish.model import Cursor, Decision, Incident, Position
 from banish.store import file, history, lock, rows
 from banish.store.rows import Key
 
@@ -49,6 +49,8 @@ _PARDON = "DELETE FROM bans WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT
 _POSITION = """
     INSERT OR REPLACE INTO positions (source, device, inode, "offset", head, anchor) VALUES (CAST(? AS TEXT), ?, ?, ?, ?, ?)"""
 _FORGET = "DELETE FROM positions WHERE source = CAST(? AS TEXT)"
+_CURSOR = "INSERT OR REPLACE INTO cursors (source, cursor, at) VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?)"
+_FORGET_CURSOR = "DELETE FROM cursors WHERE source = CAST(? AS TEXT)"
 # The signs keep SQLite from its index, by which it would look for each of half a million rows by itself.
 _STANDING = f"{file.ALL_BANS} WHERE +expires_at > ? OR +expires_at IS NULL"
 _PAST = "SELECT jail, id, ban_count, at, expires_at FROM bans WHERE expires_at <= ? ORDER BY expires_at"
@@ -72,7 +74,7 @@ class Store:
         self._name = name
         self._bans: dict[Key, Decision | float | None] = {}
         """Not yet written: a ban, when it was ended, or None: it is to be forgotten."""
-        self._positions: dict[str, Position | None] = {}
+        self._positions: dict[str, Position | Cursor | None] = {}
         self._pardoned: dict[str, float] = {}
         """Jails whose bans were all pardoned, and when; earlier than what is in *_bans*."""
         self._swept: tuple[bytes, bytes] | None = (b"", b"")
@@ -199,7 +201,7 @@ class Store:
         self,
         bans: Iterable[Decision] = (),
         unbans: Iterable[Key] = (),
-        positions: Mapping[str, Position | None] | None = None,
+        positions: Mapping[str, Position | Cursor | None] | None = None,
         *,
         pardons: Iterable[Key] = (),
         pardoned_jails: Iterable[str] = (),
@@ -289,6 +291,11 @@ class Store:
         """Return how far each source has been judged. Raises StoreError when the database cannot be read."""
         found = self._read(file.ALL_POSITIONS, ())
         return dict(pair for row in found if (pair := rows.position(row)) is not None)
+
+    def cursors(self) -> dict[str, Cursor]:
+        """Return how far the journal has been judged, by source. Raises StoreError when the database cannot be read."""
+        found = self._read(file.ALL_CURSORS, ())
+        return dict(pair for row in found if (pair := rows.cursor(row)) is not None)
 
     def purge(self, now: float, age: float, limit: int = 1000) -> int:
         """Delete at most *limit* rows of bans that ended *age* seconds ago or earlier, and return how many were deleted.
@@ -428,9 +435,13 @@ class Store:
             )
             write.executemany(_PARDON, map(_texts, pardoned))
             write.executemany(_NO_EVIDENCE, map(_texts, chain(untold, pardoned)))
-            known = [(source, position) for source, position in self._positions.items() if position is not None]
+            known = [(source, at) for source, at in self._positions.items() if isinstance(at, Position)]
             write.executemany(_POSITION, [rows.position_row(*item) for item in known])
-            write.executemany(_FORGET, [(rows.text(source),) for source, at in self._positions.items() if at is None])
+            cursors = [(source, at) for source, at in self._positions.items() if isinstance(at, Cursor)]
+            write.executemany(_CURSOR, [rows.cursor_row(*item) for item in cursors])
+            forgotten = [(rows.text(source),) for source, at in self._positions.items() if at is None]
+            write.executemany(_FORGET, forgotten)
+            write.executemany(_FORGET_CURSOR, forgotten)
             self._history.write(write)
 
     @contextmanager

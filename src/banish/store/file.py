@@ -24,7 +24,9 @@ WHOLE_BANS = """
     FROM bans LEFT JOIN evidence USING (jail, id)"""
 ALL_POSITIONS = 'SELECT source, device, inode, "offset", head, anchor FROM positions'
 
-_STEPS = ("schema.sql", "schema2.sql", "events.sql")
+ALL_CURSORS = "SELECT source, cursor, at FROM cursors"
+
+_STEPS = ("schema.sql", "schema2.sql", "events.sql", "cursors.sql")
 """Step *n* makes version *n + 1* (``PRAGMA user_version``) out of version *n*; steps are added, never changed."""
 
 # Memory-mapped reading is left off on purpose: SQLite cannot report a failing disk through it, the process dies of SIGBUS.
@@ -128,6 +130,7 @@ def migrate(connection: sqlite3.Connection, name: str) -> int:
             connection.execute(ALL_BANS).close()
             connection.execute(WHOLE_BANS).close()
             connection.execute(ALL_POSITIONS).close()
+            connection.execute(ALL_CURSORS).close()
             for query in history.TABLES:
                 connection.execute(query).close()
         except sqlite3.OperationalError as error:

@@ -18,7 +18,7 @@ from typing import Any, cast, get_args
 
 from banish import addresses
 from banish.addresses import Network, stored
-from banish.model import NO_FIELDS, Basis, Decision, Origin, Position
+from banish.model import NO_FIELDS, Basis, Cursor, Decision, Origin, Position
 
 Key = tuple[str, str]
 """(jail, id)"""
@@ -132,6 +132,19 @@ def position(row: Sequence[Any]) -> tuple[str, Position] | None:
     if not (isinstance(device, int) and isinstance(inode, int) and isinstance(offset, int)):
         return None
     return source, Position(_unsigned(device), _unsigned(inode), _unsigned(offset), head, anchor)
+
+
+def cursor_row(source: str, cursor: Cursor) -> tuple[Any, ...]:
+    """Return the row of table ``cursors`` for *cursor* in *source*."""
+    return text(source), text(cursor.text), float(cursor.at)
+
+
+def cursor(row: Sequence[Any]) -> tuple[str, Cursor] | None:
+    """Return the source and the cursor that *row* of table ``cursors`` stands for; None when it makes no sense."""
+    source, place, at = row
+    if not (isinstance(source, str) and isinstance(place, str) and isinstance(at, (int, float))):
+        return None
+    return source, Cursor(place, float(at))
 
 
 def _json(value: object) -> str:
