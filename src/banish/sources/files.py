@@ -32,6 +32,8 @@ SURE = 2
 """Where every watch stands there are that many times as many: nothing is missed then but on file systems that tell nothing."""
 BREATH_BYTES = 1 << 20
 BREATH_SECONDS = 0.02
+GATHER = 0.005
+"""Seconds between two wake-ups at least: a busy log is read some lines at a time, while the first line after a pause is read at once."""
 _NOTICES = 1000
 _OPENING: Identity = (-1, -1)
 
@@ -188,6 +190,7 @@ class FileSource:
     async def batches(self) -> AsyncIterator[Batch]:
         """Yield batches as they are written, until ``close``. Files take turns; one caller at a time."""
         handed, since = 0, self._clock()
+        woken = since - GATHER
         while not self._closed:
             self._listen()
             while self._ready and not self._closed:
@@ -204,7 +207,11 @@ class FileSource:
             else:
                 if not self._closed:
                     await self._wait()
-                    handed, since = 0, self._clock()
+                    rest = woken + GATHER - self._clock()
+                    if 0 < rest <= GATHER and not self._closed:
+                        await asyncio.sleep(rest)
+                    woken = since = self._clock()
+                    handed = 0
 
     def _read(self, path: str) -> tuple[Batch | None, int]:
         followed = self._files.get(path)
