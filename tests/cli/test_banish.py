@@ -460,6 +460,7 @@ def test_interrupting_is_quiet(path: Path) -> None:
             [sys.executable, "-m", "banish.cli.banish", "--socket", str(path), "banned"],
             stderr=subprocess.PIPE,
             env=ENVIRONMENT,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - in the background it is ignored
         ) as client_:
             assert client_.stderr
             deadline = time.monotonic() + 10

@@ -20,6 +20,7 @@ can be empty (but ``x*`` and ``x?``), MULTILINE, and characters outside ASCII.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from re import _compiler, _parser  # type: ignore[attr-defined]  # the only door to the tree; no stubs
@@ -33,6 +34,8 @@ MANY = int(sre.MAXREPEAT)
 """For ever, in repeats and widths."""
 _LONGEST = 65535  # PCRE2's largest number in a repeat
 _COMBINATIONS = 64
+_UNSOUND = sys.version_info < (3, 11, 5)
+"""Before that ``re`` could go wrong over possessive repeats and atomic groups (CPython's issues 101955 and 106052)."""
 _REPEATS = (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT)
 _SINGLE = (sre.LITERAL, sre.NOT_LITERAL, sre.IN, sre.ANY, sre.CATEGORY)
 
@@ -150,6 +153,8 @@ class Translator:
             return self._repeat(op, arg, flags, at)
         if op in (sre.ASSERT, sre.ASSERT_NOT):
             return self._look(op is sre.ASSERT, arg[0] < 0, arg[1], flags, at)
+        if _UNSOUND and op in (sre.ATOMIC_GROUP, sre.POSSESSIVE_REPEAT):
+            raise Unsure("possessive: what this version of Python finds is not what it should find")
         if op is sre.ATOMIC_GROUP:
             self._without_groups(arg, "an atomic group")
             return f"(?>{self.sequence(arg, flags, at)})"
