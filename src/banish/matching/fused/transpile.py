@@ -66,6 +66,11 @@ class Reach(NamedTuple):
         return Reach(self.least + width[0], min(self.most + width[1], MANY))
 
 
+def _must_be_sound() -> None:
+    if _UNSOUND:
+        raise Unsure("possessive or atomic: what this version of Python finds is not what it should find")
+
+
 class Translator:
     """Translates one compiled *pattern*; its groups are numbered from *first*.
 
@@ -153,10 +158,9 @@ class Translator:
             return self._repeat(op, arg, flags, at)
         if op in (sre.ASSERT, sre.ASSERT_NOT):
             return self._look(op is sre.ASSERT, arg[0] < 0, arg[1], flags, at)
-        if _UNSOUND and op in (sre.ATOMIC_GROUP, sre.POSSESSIVE_REPEAT):
-            raise Unsure("possessive: what this version of Python finds is not what it should find")
         if op is sre.ATOMIC_GROUP:
             self._without_groups(arg, "an atomic group")
+            _must_be_sound()
             return f"(?>{self.sequence(arg, flags, at)})"
         if op is sre.GROUPREF:
             reference = f"\\g{{{self.slots[arg]}}}"
@@ -181,6 +185,8 @@ class Translator:
         least, most, nodes = int(arg[0]), int(arg[1]), arg[2]
         if most > 1:
             self._without_groups(nodes, "a repeat")
+        if op is sre.POSSESSIVE_REPEAT:
+            _must_be_sound()
         if least > _LONGEST or _LONGEST < most < MANY:
             raise Unsure("a repeat of more than 65535 times")
         if nodes.getwidth()[0] == 0 and most > 1 and (op is not sre.MAX_REPEAT or least > 0):
