@@ -12,9 +12,6 @@ from banish.config.text import BUILT_IN, Text
 from banish.matching.filter import FilterSettings
 from banish.matching.tags import UseDns
 
-OPTIONS = ("prefregex", "failregex", "ignoreregex", "maxlines", "datepattern", "journalmatch", "usedns")
-"""What a filter has to say; in a jail's section the same options replace the filter's."""
-
 _USEDNS: Mapping[str, UseDns] = {
     "yes": "yes",
     "true": "yes",

@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Iterator
 from ipaddress import ip_network
 
-WHOIS = "whois <ip>"
 WHOIS_SECONDS = 20.0
 WHOIS_CHARACTERS = 65536
 LOG_BYTES = 8 << 20
