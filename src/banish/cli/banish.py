@@ -275,6 +275,12 @@ def _config(words: list[str]) -> int:
     return config.run(words)
 
 
+def _setup(words: list[str]) -> int:
+    from banish.cli import setup  # noqa: PLC0415 - see the module's law
+
+    return setup.run(words)
+
+
 _USAGE = "banish [--socket PATH] [--json] COMMAND ..."
 
 TOOLS = {
@@ -289,6 +295,7 @@ TOOLS = {
         ),
         Tool("config-dir", "config-dir", "print where the packaged configuration lies", _config_dir),
         Tool("match", "match LOG FILTER [IGNOREREGEX]", "try a filter on a log, or an expression on a line", _match),
+        Tool("setup", "setup [--yes | --dry-run]", "switch on the jails for what runs on this machine", _setup),
         Tool("help", "help [COMMAND]", "show the commands, or one in detail", _help),
     )
 }
