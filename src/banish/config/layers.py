@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from banish.config import ini
+from banish.config import distribution, ini
 from banish.config.text import Text
 from banish.errors import Origin, Problem
 
@@ -183,6 +183,8 @@ class Tree:
         self, names: Text | None, path: Path, chain: tuple[Path, ...], listed: set[Path], roots: tuple[Path, ...]
     ) -> Iterator[Path]:
         for name, _ in names.entries() if names else ():
+            if distribution.TAG in name:
+                name = name.replace(distribution.TAG, distribution.family())
             found = self._locate(path, name, roots)
             if found is not None:
                 yield from self._with_includes(found, chain, listed, roots)
