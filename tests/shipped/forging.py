@@ -47,6 +47,8 @@ EACH = 2
 LONG = 200
 """Characters of a hostile text beyond which nobody has to catch the line: services cut what is long."""
 
+_PATHS = frozenset({"path", "url", "uri", "request", "query"})
+_AGENTS = frozenset({"agent", "referer", "referrer", "user-agent", "user_agent", "useragent", "x-forwarded-for"})
 _NOTE = re.compile(r"#\s*attacker:\s*(?P<json>\{.*\})\s*")
 _NOT_THEIRS = re.compile(
     r"ip4|ip6|dns|fid|cidr|mlfid|mlfforget|mlfgained|nofail|content|fport|port|skiplines\d*|alt_ip\w*|tuple\w*"
@@ -218,10 +220,12 @@ def _attack(
     rightful = {match.id for judged in before for match in judged.matches}
     count = sum(len(judged.matches) for judged in before)
     for name, value, pen in chosen:
-        for hostile in dict.fromkeys(_texts(story, name, value, rightful, others)):
-            written = write(pen, hostile)
+        for hostile, attacks in dict.fromkeys(_attempts(story, name, value, rightful, others)):
+            # What stands there already was written by this pen.
+            kept = value if attacks and hostile.startswith(value) else ""
+            written = kept + write(pen, hostile.removeprefix(kept))
             lines, demanded = _rewritten(story, name, value, written)
-            if len(written) > LONG or "\n" in written or (name == "path" and " " in written):
+            if not attacks or len(written) - len(kept) > LONG or "\n" in written or (name in _PATHS and " " in written):
                 demanded = False
             after = examiner.judge(lines)
             matches = [match for judged in after for match in judged.matches]
@@ -248,6 +252,20 @@ def _rewritten(story: Story, name: str, value: str, written: str) -> tuple[tuple
                 demanded = demanded and part.demanded
         lines.append(line)
     return tuple(lines), demanded
+
+
+def _attempts(
+    story: Story, name: str, value: str, rightful: Iterable[str], others: Sequence[str]
+) -> Iterator[tuple[str, bool]]:
+    """Yield what to put in place of *value*, and whether the line is still an attack that has to be caught."""
+    for text in _texts(story, name, value, rightful, others):
+        if name in _PATHS | _AGENTS:
+            # It may be what makes the line an attack, so it stays, and is added to.
+            join = " " if name in _AGENTS else "&" if "?" in value else "?"
+            yield value + join + text, True
+            yield text, False
+        else:
+            yield text, True
 
 
 def _texts(story: Story, name: str, value: str, rightful: Iterable[str], others: Sequence[str]) -> Iterator[str]:
