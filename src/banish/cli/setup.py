@@ -31,21 +31,26 @@ _NAMES = 12
 """Columns of the service's name, at least."""
 
 
-def run(words: list[str]) -> int:
-    """Carry out ``banish setup`` with the arguments *words*; return the exit code."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of ``banish setup``."""
+    made = argparse.ArgumentParser(
         prog="banish setup",
         usage="banish setup [--yes | --dry-run] [--config DIR] [--json]",
         description="Look at what listens on this machine, and switch on the jails that fit. Nothing that you have written is changed.",
         epilog="Exit code 1 when nothing was written though there is something to do.",
         allow_abbrev=False,
     )
-    how = parser.add_mutually_exclusive_group()
+    how = made.add_mutually_exclusive_group()
     how.add_argument("--yes", action="store_true", help="write without asking")
     how.add_argument("--dry-run", action="store_true", help="show what would be written, write nothing")
-    parser.add_argument("--config", metavar="DIR", type=Path, default=Path("/etc/banish"), help="default /etc/banish")
-    parser.add_argument("--json", action="store_true", help="one JSON document; asks nothing")
-    options = parser.parse_args(words)
+    made.add_argument("--config", metavar="DIR", type=Path, default=Path("/etc/banish"), help="default /etc/banish")
+    made.add_argument("--json", action="store_true", help="one JSON document; asks nothing")
+    return made
+
+
+def run(words: list[str]) -> int:
+    """Carry out ``banish setup`` with the arguments *words*; return the exit code."""
+    options = parser().parse_args(words)
     paint = render.painter(sys.stdout, os.environ)
     try:
         machine = look()
