@@ -24,8 +24,13 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> list[Variant]:
 def test_no_line_is_given_up(name: str, ours: list[Variant]) -> None:
     own = [variant for variant in ours if variant.name.split("+")[0] == name]
     assert own, f"{name} makes no filter: banish check says why"
-    for variant in own:
-        assert gives_up(variant) == 0, variant.name
+    tried: set[str] = set()
+    for variant in sorted(
+        own, key=lambda each: -len(each.filter.failregex)
+    ):  # the mode with the most expressions first
+        if not tried.issuperset(variant.filter.failregex):
+            tried.update(variant.filter.failregex)
+            assert gives_up(variant) == 0, variant.name
 
 
 def test_a_slow_filter_is_found() -> None:
