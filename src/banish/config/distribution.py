@@ -1,6 +1,6 @@
 """Which distribution this is, as far as the places of logs go: os-release(5).
 
-``[INCLUDES] before = paths-<distribution>.conf`` brings in the paths of the machine's own distribution. Its relatives are known by
+``[INCLUDES] after = paths-<distribution>.conf`` brings in the paths of the machine's own distribution. Its relatives are known by
 ``ID_LIKE``; what is related to none of these is taken for Debian, whose paths are the most common.
 """
 
