@@ -12,8 +12,8 @@ from banish.config.layers import Tree
 from banish.lookups.listeners import Program
 from tests.samples.catalogue import DATA
 
-ON_THEIR_OWN = frozenset({"recidive", "pam-generic"})
-"""Jails that are for no service in particular."""
+ON_THEIR_OWN = frozenset({"recidive", "pam-generic", "pass2allow-ftp"})
+"""Jails that are for no service in particular, or open a door to those who knock."""
 
 
 @pytest.mark.parametrize(

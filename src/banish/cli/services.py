@@ -144,7 +144,7 @@ SERVICES = (
     Service("Counter-Strike", "counter-strike", "hlds_linux srcds_linux"),
     # The machine and its administration
     Service("Webmin", "webmin-auth", "*miniserv.pl*"),
-    Service("Proxmox VE", "proxmox", "pveproxy* pvedaemon*"),
+    Service("Proxmox VE", "proxmox", "pveproxy* pvedaemon*", "proxmox-iptables"),
     Service("Proxmox Backup Server", "proxmox-backup", "proxmox-backup-* proxmox-backup-"),
     Service("cPanel", "cpanel", "cpsrvd* cpaneld*"),
     Service("DirectAdmin", "directadmin", "directadmin"),
@@ -174,7 +174,9 @@ SERVICES = (
     # Web applications and what people host themselves
     _web("phpMyAdmin", "phpmyadmin-syslog"),
     _web("Drupal", "drupal-auth"),
-    _web("WordPress", "wordpress"),
+    _web("WordPress", "wordpress wordpress-hard", more="wordpress-soft"),
+    _web("ownCloud", "owncloud"),
+    _web("Tomcat", "tomcat", "*org.apache.catalina*"),
     _web("Nextcloud", "nextcloud"),
     _web("BookStack", "bookstack"),
     _web("Baikal", "baikal"),
