@@ -84,6 +84,10 @@ def cases() -> list[Case]:
         Case("10 jails on one syslog, 1 % attack", corpus.SERVER, 0.01, ten, THEIRS, 15_000, 200_000),
         Case("50 jails on one syslog, 1 % attack", corpus.SERVER, 0.01, fifty, THEIRS, 12_000, 300_000),
     ]
+    ours = tuple(name for name in SYSLOG_JAILS if (OURS / f"{name}.conf").exists())
+    if len(ours) > 1:
+        what = f"{len(ours)} jails on one syslog, 1 % attack, our filters"
+        found.append(Case(what, corpus.SERVER, 0.01, ours, OURS, 12_000, 300_000))
     return [case for case in found if case.filters.is_dir()]
 
 
