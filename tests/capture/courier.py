@@ -30,7 +30,15 @@ def main() -> None:
         stage.server.run(["sh", "-c", ". /etc/courier/authdaemonrc; authdaemond start || true"])
         esmtpd = Path("/etc/courier/esmtpd")
         esmtpd.write_text(esmtpd.read_text() + '\nESMTPAUTH="PLAIN LOGIN"\nBOFHCHECKDNS=0\n')
-        stage.server.run(["sh", "-c", "imapd start; pop3d start; makeacceptmailfor; makehosteddomains; makesmtpaccess; esmtpd start"], check=False)  # fmt: skip
+        servers = (
+            "imapd start",
+            "pop3d start",
+            "makeacceptmailfor",
+            "makehosteddomains",
+            "makesmtpaccess",
+            "esmtpd start",
+        )
+        stage.server.run(["sh", "-c", "; ".join(servers)], check=False)
         stage.server.run(["sh", "-c", "courier start || courierctl.start start"], check=False)
         show, talk = stage.show, stage.talk
         stage.listen(143)
@@ -40,17 +48,21 @@ def main() -> None:
 
             def login(user: str, secret: str = "guess", **more: str) -> None:
                 quoted = user.replace('"', '\\"')
-                words = [f'a LOGIN "{quoted}" "{secret}"', "b LOGOUT"] if port == 143 else [f"USER {user}", f"PASS {secret}", "QUIT"]  # noqa: B023
-                talk(port, *words, wait=12, **more)  # type: ignore[arg-type]  # noqa: B023
+                words = (
+                    [f'a LOGIN "{quoted}" "{secret}"', "b LOGOUT"]
+                    if port == 143
+                    else [f"USER {user}", f"PASS {secret}", "QUIT"]
+                )
+                talk(port, *words, wait=12, **more)  # type: ignore[arg-type]
 
             show(f"{kind}, wrong password", lambda: login("alice"))
             show(f"{kind}, unknown user", lambda: login("oracle@example.org"))
             show(f"{kind}, IPv6", lambda: login("alice", source=ATTACKER6, target=SERVER6))
             show(f"{kind}, right", lambda: login("alice", SECRET, source=FRIEND))
-            show(f"{kind}, no words", lambda: talk(port))  # noqa: B023
-            show(f"{kind}, not a mail client", lambda: talk(port, "GET / HTTP/1.0", "Host: x"))  # noqa: B023
+            show(f"{kind}, no words", lambda: talk(port))
+            show(f"{kind}, not a mail client", lambda: talk(port, "GET / HTTP/1.0", "Host: x"))
             for name in _FORGED:
-                show(f"{kind}, name {name!r}", lambda: login(name))  # noqa: B023
+                show(f"{kind}, name {name!r}", lambda: login(name))
         show("IMAP, until it hangs up", lambda: talk(143, *['a LOGIN alice "guess"'] * 5, wait=30))
         stage.listen(25)
         show("SMTP is up", lambda: None)
@@ -60,7 +72,9 @@ def main() -> None:
 
         show("SMTP, LOGIN", lambda: talk(25, "EHLO a", "AUTH LOGIN", _b64("alice"), _b64("guess"), "QUIT", wait=15))
         show("SMTP, PLAIN", lambda: talk(25, "EHLO a", "AUTH PLAIN " + _b64("\0alice\0guess"), "QUIT", wait=15))
-        show("SMTP, right", lambda: talk(25, "EHLO a", "AUTH PLAIN " + _b64(f"\0alice\0{SECRET}"), "QUIT", source=FRIEND))
+        show(
+            "SMTP, right", lambda: talk(25, "EHLO a", "AUTH PLAIN " + _b64(f"\0alice\0{SECRET}"), "QUIT", source=FRIEND)
+        )
         show("SMTP, relay", lambda: mail("a@example.com", "b@elsewhere.example.net"))
         show("SMTP, unknown user", lambda: mail("a@example.com", "oracle@example.org"))
         show("SMTP, good", lambda: mail("a@example.com", "alice@example.org"))
@@ -68,8 +82,8 @@ def main() -> None:
         show("SMTP, http", lambda: talk(25, "GET / HTTP/1.0", "Host: x"))
         show("SMTP, many", lambda: talk(25, *["XYZZY"] * 12, wait=30))
         for name in _FORGED:
-            show(f"SMTP, sender {name!r}", lambda: mail(f'"{name}"@example.com', "b@elsewhere.example.net"))  # noqa: B023
-            show(f"SMTP, helo {name!r}", lambda: mail("a@example.com", "b@elsewhere.example.net", name))  # noqa: B023
+            show(f"SMTP, sender {name!r}", lambda: mail(f'"{name}"@example.com', "b@elsewhere.example.net"))
+            show(f"SMTP, helo {name!r}", lambda: mail("a@example.com", "b@elsewhere.example.net", name))
 
 
 if __name__ == "__main__":

@@ -47,7 +47,9 @@ def main() -> None:
         Path("/etc/cyrus.conf").write_text(_CYRUS)
         stage.server.run(["saslpasswd2", "-p", "-c", "-u", "host", "alice"], input=SECRET)
         stage.server.run(["chown", "cyrus", "/etc/sasldb2"], check=False)
-        stage.server.run(["sh", "-c", "mkdir -p /run/cyrus/proc /run/cyrus/lock /run/cyrus/socket; chown -R cyrus:mail /run/cyrus"])
+        stage.server.run(
+            ["sh", "-c", "mkdir -p /run/cyrus/proc /run/cyrus/lock /run/cyrus/socket; chown -R cyrus:mail /run/cyrus"]
+        )
         master = next(path for path in ("/usr/lib/cyrus/bin/master", "/usr/sbin/cyrmaster") if Path(path).exists())
         stage.start([master])
         show, talk = stage.show, stage.talk
@@ -58,7 +60,10 @@ def main() -> None:
         show("IMAP, unknown user", lambda: talk(143, "a LOGIN oracle guess", "b LOGOUT", wait=12))
         show("IMAP, PLAIN", lambda: talk(143, f"a AUTHENTICATE PLAIN {bad}", "b LOGOUT", wait=12))
         show("IMAP, PLAIN in two lines", lambda: talk(143, "a AUTHENTICATE PLAIN", bad, "b LOGOUT", wait=12))
-        show("IMAP, CRAM-MD5", lambda: talk(143, "a AUTHENTICATE CRAM-MD5", b64encode(b"alice " + b"0" * 32).decode(), wait=12))
+        show(
+            "IMAP, CRAM-MD5",
+            lambda: talk(143, "a AUTHENTICATE CRAM-MD5", b64encode(b"alice " + b"0" * 32).decode(), wait=12),
+        )
         show("IMAP, no mechanism", lambda: talk(143, "a AUTHENTICATE NTLM", "b LOGOUT"))
         show("IMAP, aborted", lambda: talk(143, "a AUTHENTICATE PLAIN", "*", "b LOGOUT"))
         show("IMAP, IPv6", lambda: talk(143, "a LOGIN alice guess", source=ATTACKER6, target=SERVER6, wait=12))
@@ -71,9 +76,9 @@ def main() -> None:
         show("Sieve", lambda: talk(4190, f'AUTHENTICATE "PLAIN" "{bad}"', "LOGOUT", wait=12))
         for name in _FORGED:
             plain = b64encode(f"\0{name}\0guess".encode()).decode()
-            show(f"LOGIN {name!r}", lambda: talk(143, f'a LOGIN "{name}" guess', "b LOGOUT", wait=12))  # noqa: B023
-            show(f"PLAIN {name!r}", lambda: talk(143, f"a AUTHENTICATE PLAIN {plain}", "b LOGOUT", wait=12))  # noqa: B023
-            show(f"POP3 {name!r}", lambda: talk(110, f"USER {name}", "PASS guess", "QUIT", wait=12))  # noqa: B023
+            show(f"LOGIN {name!r}", lambda: talk(143, f'a LOGIN "{name}" guess', "b LOGOUT", wait=12))
+            show(f"PLAIN {name!r}", lambda: talk(143, f"a AUTHENTICATE PLAIN {plain}", "b LOGOUT", wait=12))
+            show(f"POP3 {name!r}", lambda: talk(110, f"USER {name}", "PASS guess", "QUIT", wait=12))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,13 @@ userdb {{
   driver = passwd
 }}
 """
-_FORGED = ('x" NOPE rip=203.0.113.9', "x>, method=PLAIN, rip=203.0.113.9, lip=192.0.2.1", "x,203.0.113.9", "two words", "x): unknown user")
+_FORGED = (
+    'x" NOPE rip=203.0.113.9',
+    "x>, method=PLAIN, rip=203.0.113.9, lip=192.0.2.1",
+    "x,203.0.113.9",
+    "two words",
+    "x): unknown user",
+)
 _BROKEN_TLS = """
 import socket, time
 for text in (b"GET / HTTP/1.0\\r\\n\\r\\n", b"\\x16\\x03\\x00\\x00\\x05zzzzz"):
@@ -38,7 +44,14 @@ for text in (b"GET / HTTP/1.0\\r\\n\\r\\n", b"\\x16\\x03\\x00\\x00\\x05zzzzz"):
 def main() -> None:
     machine.enter(["dovecot-imapd", "dovecot-pop3d", "dovecot-managesieved", "openssl"])
     with Stage({"alice": SECRET}) as stage:
-        certificate = ["-keyout", "/run/lab/key.pem", "-out", "/run/lab/certificate.pem", "-subj", "/CN=mail.example.org"]
+        certificate = [
+            "-keyout",
+            "/run/lab/key.pem",
+            "-out",
+            "/run/lab/certificate.pem",
+            "-subj",
+            "/CN=mail.example.org",
+        ]
         stage.server.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *certificate])
         show, talk = stage.show, stage.talk
         users = Path("/run/lab/users")
@@ -66,11 +79,16 @@ def main() -> None:
                 show("IMAP, IPv6", lambda: talk(143, 'a LOGIN alice "guess"', source=ATTACKER6, target=SERVER6))
                 show("IMAP, TLS", lambda: talk(993, 'a LOGIN alice "guess"', "b LOGOUT", tls=True))
                 show("IMAP, STARTTLS", lambda: talk(143, "a STARTTLS", 'b LOGIN alice "guess"', "c LOGOUT"))
-                show("IMAP, one wrong, then right", lambda: talk(143, 'a LOGIN alice "x"', f'b LOGIN alice "{SECRET}"', "c LOGOUT"))
+                show(
+                    "IMAP, one wrong, then right",
+                    lambda: talk(143, 'a LOGIN alice "x"', f'b LOGIN alice "{SECRET}"', "c LOGOUT"),
+                )
                 show("POP3, wrong password", lambda: talk(110, "USER alice", "PASS guess", "QUIT"))
                 show("POP3, unknown user", lambda: talk(110, "USER oracle", "PASS guess"))
                 show("Sieve, wrong password", lambda: talk(4190, f'AUTHENTICATE "PLAIN" "{bad}"', "LOGOUT"))
-                show("CRAM-MD5", lambda: talk(143, "a AUTHENTICATE CRAM-MD5", b64encode(b"alice " + b"0" * 32).decode()))
+                show(
+                    "CRAM-MD5", lambda: talk(143, "a AUTHENTICATE CRAM-MD5", b64encode(b"alice " + b"0" * 32).decode())
+                )
                 show("no mechanism", lambda: talk(143, "a AUTHENTICATE NTLM", "b LOGOUT"))
                 show("aborted", lambda: talk(143, "a AUTHENTICATE PLAIN", "*", "b LOGOUT"))
                 show("not base64", lambda: talk(143, "a AUTHENTICATE PLAIN", "%%%", "b LOGOUT"))
@@ -82,7 +100,7 @@ def main() -> None:
                 show("not TLS", lambda: stage.python(_BROKEN_TLS))
                 for name in _FORGED:
                     quoted = name.replace('"', '\\"')
-                    show(f"name {name!r}", lambda: talk(143, f'a LOGIN "{quoted}" "guess"', "b LOGOUT"))  # noqa: B023
+                    show(f"name {name!r}", lambda: talk(143, f'a LOGIN "{quoted}" "guess"', "b LOGOUT"))
                 stage.stop()
             else:
                 continue

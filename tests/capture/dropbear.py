@@ -22,7 +22,9 @@ def main() -> None:
             stage.start(["/usr/sbin/dropbear", "-F", "-r", "/run/lab/host_key", *more])
             stage.listen(22)
 
-            def login(user: str, secret: str = "guess", source: str = ATTACKER, target: str = SERVER, prompts: int = 1) -> None:
+            def login(
+                user: str, secret: str = "guess", source: str = ATTACKER, target: str = SERVER, prompts: int = 1
+            ) -> None:
                 clients.password(client, source, target, user, secret, prompts=prompts)
 
             stage.show(f"start: {more}", lambda: None)
@@ -35,14 +37,14 @@ def main() -> None:
             stage.show("right", lambda: login("alice", SECRET, source=FRIEND))
             stage.show("IPv6", lambda: login("alice", source=ATTACKER6, target=SERVER6))
             key, _ = clients.make_key(client, "refused" + "x" * len(more))
-            stage.show("refused key", lambda: clients.key(client, ATTACKER, SERVER, "alice", key))  # noqa: B023
+            stage.show("refused key", lambda: clients.key(client, ATTACKER, SERVER, "alice", key))
             stage.show("scan", lambda: clients.raw(client, ATTACKER, SERVER, b""))
             stage.show("http", lambda: clients.raw(client, ATTACKER, SERVER, b"GET / HTTP/1.0\r\n\r\n"))
             stage.show("banner", lambda: clients.raw(client, ATTACKER, SERVER, b"SSH-2.0-x\r\n", end="reset"))
             old = ["KexAlgorithms=diffie-hellman-group1-sha1"]
             stage.show("nothing in common", lambda: clients.password(client, ATTACKER, SERVER, "a", "b", options=old))
             for name in _FORGED:
-                stage.show(f"name {name!r}", lambda: login(name))  # noqa: B023
+                stage.show(f"name {name!r}", lambda: login(name))
             stage.stop()
 
 

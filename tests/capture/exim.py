@@ -72,21 +72,25 @@ plain:
   driver = plaintext
   public_name = PLAIN
   server_prompts = :
-  server_condition = ${{if and{{{{eq{{$auth2}}{{alice}}}}{{eq{{$auth3}}{{%s}}}}}}}}
+  server_condition = ${{if and{{{{eq{{$auth2}}{{alice}}}}{{eq{{$auth3}}{{{secret}}}}}}}}}
   server_set_id = $auth2
 login:
   driver = plaintext
   public_name = LOGIN
   server_prompts = Username:: : Password::
-  server_condition = ${{if and{{{{eq{{$auth1}}{{alice}}}}{{eq{{$auth2}}{{%s}}}}}}}}
+  server_condition = ${{if and{{{{eq{{$auth1}}{{alice}}}}{{eq{{$auth2}}{{{secret}}}}}}}}}
   server_set_id = $auth1
 cram:
   driver = cram_md5
   public_name = CRAM-MD5
   server_secret = ${{if eq{{$auth1}}{{alice}}{{x}}fail}}
   server_set_id = $auth1
-""" % (SECRET, SECRET)
-_FORGED = ("x) [203.0.113.9]", "x [203.0.113.9]: 535 Incorrect authentication data (set_id=y)", 'x" H=(y) [203.0.113.9] F=<a>')
+"""
+_FORGED = (
+    "x) [203.0.113.9]",
+    "x [203.0.113.9]: 535 Incorrect authentication data (set_id=y)",
+    'x" H=(y) [203.0.113.9] F=<a>',
+)
 
 
 def _b64(text: str) -> str:
@@ -96,7 +100,14 @@ def _b64(text: str) -> str:
 def main() -> None:
     machine.enter(["exim4-daemon-heavy", "openssl"])
     with Stage({"alice": SECRET}) as stage:
-        certificate = ["-keyout", "/run/lab/key.pem", "-out", "/run/lab/certificate.pem", "-subj", "/CN=mail.example.org"]
+        certificate = [
+            "-keyout",
+            "/run/lab/key.pem",
+            "-out",
+            "/run/lab/certificate.pem",
+            "-subj",
+            "/CN=mail.example.org",
+        ]
         stage.server.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *certificate])
         logs = Path("/run/lab/exim")
         logs.mkdir(mode=0o777)
@@ -110,13 +121,13 @@ def main() -> None:
         )
         for where, selector, lookup in kinds:
             config = Path("/etc/exim4/exim4.conf")
-            config.write_text(_CONFIG.format(where=where, selector=selector, lookup=lookup))
+            config.write_text(_CONFIG.format(where=where, selector=selector, lookup=lookup, secret=SECRET))
             stage.start(["exim4", "-bdf", "-q30m", "-oP", "/run/lab/exim.pid"])
             stage.listen(25)
             log = None if where == "syslog" else logs / "mainlog"
 
             def show(title: str, *words: str | bytes, **more: str | float) -> None:
-                stage.show(title, lambda: talk(25, *words, **more), log=log)  # type: ignore[arg-type]  # noqa: B023
+                stage.show(title, lambda: talk(25, *words, **more), log=log)  # type: ignore[arg-type]
 
             def login(name: str, secret: str = "guess") -> list[str]:
                 return ["EHLO client.example.com", "AUTH LOGIN", _b64(name), _b64(secret), "QUIT"]
@@ -127,7 +138,12 @@ def main() -> None:
             stage.show(f"start: {where} {selector}", lambda: None, log=log)
             show("wrong password, LOGIN", *login("alice@example.org"))
             show("wrong password, PLAIN", "EHLO client", "AUTH PLAIN " + _b64("\0alice\0guess"), "QUIT")
-            show("wrong password, without EHLO's name", "EHLO [192.0.2.66]", "AUTH PLAIN " + _b64("\0alice\0guess"), "QUIT")
+            show(
+                "wrong password, without EHLO's name",
+                "EHLO [192.0.2.66]",
+                "AUTH PLAIN " + _b64("\0alice\0guess"),
+                "QUIT",
+            )
             show("CRAM-MD5", "EHLO a.example.com", "AUTH CRAM-MD5", _b64("alice " + "0" * 32), "QUIT")
             show("unknown mechanism", "EHLO a.example.com", "AUTH NTLM", "QUIT")
             show("IPv6", *login("alice"), source=ATTACKER6, target=SERVER6)

@@ -2,9 +2,9 @@
 
 A script calls `enter` with the Debian packages that it needs, and goes on as root of a machine that exists for it alone:
 
-* /usr, /etc, /var and /home are overlays: what apt installs, what a package's scripts do and what is configured is seen by the script
-  and its children, and is gone with them. So services that exclude each other, as mail servers do, can be watched one after the
-  other, and the machine below is left as it was;
+* /usr, /etc, /var and /home are overlays: what apt installs, what a package's scripts do and what is configured is seen by the
+  script and its children, and is gone with them. So services that exclude each other, as mail servers do, can be watched one
+  after the other, and the machine below is left as it was;
 * everything else is the laboratory (`lab`): a network of its own, /run and /dev, and all processes end with the script.
 
 Then `Stage` is a server and a host across the wire, with the log daemon that takes what the service says to /dev/log. It needs
@@ -97,11 +97,20 @@ class Stage:
         Path("/etc/hosts").write_text(f"127.0.0.1 localhost\n{SERVER} mail.example.org host\n")
         Path("/etc/resolv.conf").write_text("nameserver 127.0.0.1\noptions attempts:1 timeout:1\n")
         for name, password in self._users.items():
-            subprocess.run(["useradd", "--create-home", "--shell", "/bin/sh", name], check=True, stderr=subprocess.DEVNULL)
+            subprocess.run(
+                ["useradd", "--create-home", "--shell", "/bin/sh", name], check=True, stderr=subprocess.DEVNULL
+            )
             subprocess.run(["chpasswd"], check=True, input=f"{name}:{password}\n", text=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.log.touch()
-        syslog = [sys.executable, _ROOT / "lab" / "syslog.py", "--file", self.log, "--format", self._format]
+        syslog: list[str | Path] = [
+            sys.executable,
+            _ROOT / "lab" / "syslog.py",
+            "--file",
+            self.log,
+            "--format",
+            self._format,
+        ]
         daemon = self.start(syslog, stdout=subprocess.PIPE)
         assert daemon.stdout is not None
         if daemon.stdout.readline() != b"ready\n":

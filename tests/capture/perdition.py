@@ -22,7 +22,7 @@ userdb {
   driver = passwd
 }
 """
-_FORGED = ('two words', 'x" y', 'x" server="y" port="143" status="failed" 203.0.113.9:1->192.0.2.1:2')
+_FORGED = ("two words", 'x" y', 'x" server="y" port="143" status="failed" 203.0.113.9:1->192.0.2.1:2')
 
 
 def main() -> None:
@@ -35,7 +35,21 @@ def main() -> None:
         Path("/etc/perdition/perdition.conf").write_text("")
         pid = "/run/lab/perdition.{}.pid"
         for protocol, port in (("IMAP4", "143"), ("POP3", "110")):
-            words = ["perdition", "-P", protocol, "-l", port, "-b", "192.0.2.1", "-s", "127.0.0.1", "-p", port, "--ssl_mode", "none"]
+            words = [
+                "perdition",
+                "-P",
+                protocol,
+                "-l",
+                port,
+                "-b",
+                "192.0.2.1",
+                "-s",
+                "127.0.0.1",
+                "-p",
+                port,
+                "--ssl_mode",
+                "none",
+            ]
             stage.server.run([*words, "-M", "", "--pid_file", pid.format(port), "-F", "mail"])
         show, talk = stage.show, stage.talk
         stage.listen(143)
@@ -49,8 +63,8 @@ def main() -> None:
         show("POP3, right", lambda: talk(110, "USER alice", f"PASS {SECRET}", "QUIT", source=FRIEND))
         for name in _FORGED:
             quoted = name.replace('"', '\\"')
-            show(f"IMAP {name!r}", lambda: talk(143, f'a LOGIN "{quoted}" guess', "b LOGOUT"))  # noqa: B023
-            show(f"POP3 {name!r}", lambda: talk(110, f"USER {name}", "PASS guess", "QUIT"))  # noqa: B023
+            show(f"IMAP {name!r}", lambda: talk(143, f'a LOGIN "{quoted}" guess', "b LOGOUT"))
+            show(f"POP3 {name!r}", lambda: talk(110, f"USER {name}", "PASS guess", "QUIT"))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,19 @@ smtpd_client_connection_rate_limit = 1000
 alias_maps =
 """
 
+_STRICT = """\
+smtpd_client_connection_rate_limit = 1
+smtpd_delay_reject = no
+smtpd_client_restrictions = check_client_access inline:{192.0.2.66=REJECT}, reject_unknown_client_hostname
+"""
+
+_POSTSCREEN = """\
+postscreen_greet_action = enforce
+postscreen_greet_wait = 2s
+postscreen_dnsbl_sites = rbl.example.org
+postscreen_dnsbl_action = enforce
+"""
+
 _DOVECOT = """\
 protocols =
 ssl = no
@@ -54,7 +67,11 @@ service auth {
 }
 """
 
-_FORGED = ("x[203.0.113.9]", "x[203.0.113.9]: SASL LOGIN authentication failed: y", "> from=<a@example.com> x[203.0.113.9]")
+_FORGED = (
+    "x[203.0.113.9]",
+    "x[203.0.113.9]: SASL LOGIN authentication failed: y",
+    "> from=<a@example.com> x[203.0.113.9]",
+)
 
 
 def _b64(text: str) -> str:
@@ -79,7 +96,14 @@ def _start(stage: Stage, more: str = "", *, postscreen: bool = False) -> None:
 def main() -> None:
     machine.enter(["postfix", "dovecot-core", "openssl"])
     with Stage({"alice": SECRET}) as stage:
-        certificate = ["-keyout", "/run/lab/key.pem", "-out", "/run/lab/certificate.pem", "-subj", "/CN=mail.example.org"]
+        certificate = [
+            "-keyout",
+            "/run/lab/key.pem",
+            "-out",
+            "/run/lab/certificate.pem",
+            "-subj",
+            "/CN=mail.example.org",
+        ]
         stage.server.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *certificate])
         names = {"example.org": SERVER, "example.com": SERVER}
         listed = {"66.2.0.192.rbl.example.org": "127.0.0.2", **names}
@@ -101,17 +125,22 @@ def main() -> None:
         show("wrong password, LOGIN", lambda: login("alice@example.org", "guess"))
         plain = _b64("\0alice\0guess")
         show("wrong password, PLAIN", lambda: talk(25, "EHLO client.example.com", f"AUTH PLAIN {plain}", "QUIT"))
-        show("CRAM-MD5", lambda: talk(25, "EHLO a.example.com", "AUTH CRAM-MD5", _b64("alice 0123456789abcdef0123456789abcdef")))
-        show("DIGEST-MD5", lambda: talk(25, "EHLO a.example.com", "AUTH DIGEST-MD5", _b64('username="alice",response=a')))
+        show(
+            "CRAM-MD5",
+            lambda: talk(25, "EHLO a.example.com", "AUTH CRAM-MD5", _b64("alice 0123456789abcdef0123456789abcdef")),
+        )
+        show(
+            "DIGEST-MD5", lambda: talk(25, "EHLO a.example.com", "AUTH DIGEST-MD5", _b64('username="alice",response=a'))
+        )
         show("unknown mechanism", lambda: talk(25, "EHLO a.example.com", "AUTH NTLM"))
         show("not base64", lambda: talk(25, "EHLO a.example.com", "AUTH LOGIN", "%%%%"))
         show("aborted", lambda: talk(25, "EHLO a.example.com", "AUTH LOGIN", "*"))
         show("right password", lambda: login("alice", SECRET.replace(" ", ""), source=FRIEND))
         show("wrong password, IPv6", lambda: login("alice", "guess", source=ATTACKER6, target=SERVER6))
         for name in _FORGED:
-            show(f"login as {name!r}", lambda: login(name, "guess"))  # noqa: B023
-            show(f"helo {name!r}", lambda: mail("a@example.com", "b@elsewhere.example.net", helo=name))  # noqa: B023
-            show(f"sender {name!r}", lambda: mail(f'"{name}"@example.com', "b@elsewhere.example.net"))  # noqa: B023
+            show(f"login as {name!r}", lambda: login(name, "guess"))
+            show(f"helo {name!r}", lambda: mail("a@example.com", "b@elsewhere.example.net", helo=name))
+            show(f"sender {name!r}", lambda: mail(f'"{name}"@example.com', "b@elsewhere.example.net"))
         show("relay", lambda: mail("a@example.com", "b@elsewhere.example.net"))
         show("relay, IPv6", lambda: mail("a@example.com", "b@elsewhere.example.net", source=ATTACKER6, target=SERVER6))
         show("unknown recipient", lambda: mail("a@example.com", "nobody-here@example.org"))
@@ -129,14 +158,19 @@ def main() -> None:
         show("gone after connect", lambda: talk(25))
         show("gone with a reset", lambda: talk(25, "EHLO a.example.com", end="reset"))
         show("gone after MAIL", lambda: talk(25, "EHLO a.example.com", "MAIL FROM:<a@example.com>"))
-        show("gone after RCPT", lambda: talk(25, "EHLO a.example.com", "MAIL FROM:<a@example.com>", "RCPT TO:<u@example.org>"))
-        show("gone after DATA", lambda: talk(25, "EHLO a.example.com", "MAIL FROM:<a@example.com>", "RCPT TO:<alice@example.org>", "DATA"))  # fmt: skip
+        begun = ["EHLO a.example.com", "MAIL FROM:<a@example.com>"]
+        show("gone after RCPT", lambda: talk(25, *begun, "RCPT TO:<u@example.org>"))
+        show("gone after DATA", lambda: talk(25, *begun, "RCPT TO:<alice@example.org>", "DATA"))
         show("time runs out", lambda: stage.python(_WAIT))
         show("http", lambda: talk(25, "GET / HTTP/1.1", "Host: 192.0.2.1"))
-        show("pipelining", lambda: talk(25, b"EHLO a.example.com\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\nDATA\r\nx\r\n."))  # fmt: skip
+        at_once = "\r\n".join([*begun, "RCPT TO:<b@example.org>", "DATA", "x", "."])
+        show("pipelining", lambda: talk(25, at_once))
         show("nonsense", lambda: talk(25, b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03", "x [203.0.113.9]", "y"))
         show("TLS broken", lambda: stage.python(_BROKEN_TLS))
-        show("VRFY, ETRN", lambda: talk(25, "EHLO a.example.com", "VRFY alice", "VRFY oracle", "ETRN example.com", "EXPN x"))
+        show(
+            "VRFY, ETRN",
+            lambda: talk(25, "EHLO a.example.com", "VRFY alice", "VRFY oracle", "ETRN example.com", "EXPN x"),
+        )
 
         stage.server.run(["postfix", "stop"])
         stage.names(listed)
@@ -144,16 +178,14 @@ def main() -> None:
         show("on a block list", lambda: mail("a@example.com", "alice@example.org"))
         stage.names(names)
         stage.server.run(["postfix", "stop"])
-        _start(stage, "smtpd_client_connection_rate_limit = 1\nsmtpd_delay_reject = no\n"
-                      "smtpd_client_restrictions = check_client_access inline:{192.0.2.66=REJECT}, reject_unknown_client_hostname\n")  # fmt: skip
+        _start(stage, _STRICT)
         show("refused at once", lambda: talk(25, "EHLO a.example.com", source=ATTACKER))
         show("without a name", lambda: talk(25, "EHLO a.example.com", source=FRIEND))
         show("too many connections", lambda: [talk(25, source=ATTACKER6, target=SERVER6) for _ in range(3)])
         stage.server.run(["postfix", "stop"])
 
         stage.names(listed)
-        _start(stage, "postscreen_greet_action = enforce\npostscreen_dnsbl_sites = rbl.example.org\n"
-                      "postscreen_dnsbl_action = enforce\npostscreen_greet_wait = 2s\n", postscreen=True)  # fmt: skip
+        _start(stage, _POSTSCREEN, postscreen=True)
         show("postscreen, listed", lambda: stage.python(_SLOW))
         stage.names(names)
         show("postscreen, talks first", lambda: stage.python(_EARLY.replace("192.0.2.66", "192.0.2.10")))
@@ -169,15 +201,21 @@ c.settimeout(8)
 """
 _WAIT = _CONNECT + "c.recv(99); c.sendall(b'EHLO a.example.com\\r\\n'); c.recv(999); time.sleep(6); print(c.recv(99))\n"
 _EARLY = _CONNECT + "c.sendall(b'EHLO a.example.com\\r\\n'); time.sleep(3)\n"
-_SLOW = _CONNECT + """
+_SLOW = (
+    _CONNECT
+    + """
 for word in (b"EHLO a.example.com", b"MAIL FROM:<a@example.com>", b"RCPT TO:<alice@example.org>", b"QUIT"):
     time.sleep(3); c.recv(999); c.sendall(word + b"\\r\\n")
 time.sleep(1)
 """
-_BROKEN_TLS = _CONNECT + """
+)
+_BROKEN_TLS = (
+    _CONNECT
+    + """
 c.recv(99); c.sendall(b'EHLO a.example.com\\r\\n'); c.recv(999); c.sendall(b'STARTTLS\\r\\n'); c.recv(99)
 c.sendall(b'this is not TLS at all\\r\\n'); time.sleep(1)
 """
+)
 
 if __name__ == "__main__":
     main()

@@ -28,7 +28,13 @@ RequireValidShell on
   DenyUser mallory
 </Limit>
 """
-_FORGED = ("two words", "x: no such user found from y [203.0.113.9]", "x (Login failed)", "x (y[203.0.113.9]) - USER", "%m%n")
+_FORGED = (
+    "two words",
+    "x: no such user found from y [203.0.113.9]",
+    "x (Login failed)",
+    "x (y[203.0.113.9]) - USER",
+    "%m%n",
+)
 
 
 def main() -> None:
@@ -37,15 +43,18 @@ def main() -> None:
     own = Path("/run/lab/proftpd.log")
     with Stage({"alice": SECRET, "mallory": SECRET, "bob": SECRET}) as stage:
         stage.server.run(["usermod", "-s", "/usr/sbin/nologin", "bob"])
-        for order, line in (("mod_auth_pam.c* mod_auth_unix.c", "SystemLog /run/lab/proftpd.log"), ("mod_auth_unix.c", "")):
+        for order, line in (
+            ("mod_auth_pam.c* mod_auth_unix.c", "SystemLog /run/lab/proftpd.log"),
+            ("mod_auth_unix.c", ""),
+        ):
             config = Path("/run/lab/proftpd.conf")
             config.write_text(_CONFIG.format(order=order, log=line))
-            stage.start(["/usr/sbin/proftpd", "-n", "-c", config])
+            stage.server.run(["/usr/sbin/proftpd", "-q", "-c", config])
             stage.listen(21)
             log = own if line else None
 
             def show(title: str, *words: str | bytes, **more: str) -> None:
-                stage.show(title, lambda: stage.talk(21, *words, **more), log=log)  # type: ignore[arg-type]  # noqa: B023
+                stage.show(title, lambda: stage.talk(21, *words, **more), log=log)  # type: ignore[arg-type]
 
             show(f"start: {order} {line}")
             show("wrong password", "USER alice", "PASS guess", "QUIT")
@@ -63,7 +72,7 @@ def main() -> None:
             for name in _FORGED:
                 show(f"name {name!r}", f"USER {name}", "PASS guess", "QUIT")
             stage.show("what went to syslog", lambda: None)
-            stage.stop()
+            stage.server.run(["sh", "-c", "kill $(cat /run/lab/proftpd.pid); sleep 1"])
 
 
 _WAIT = """

@@ -51,7 +51,9 @@ def _b64(text: str) -> str:
 def main() -> None:
     machine.enter(["sendmail-bin", "sasl2-bin", "libsasl2-modules"])
     with Stage({"alice": SECRET}) as stage:
-        Path("/etc/hosts").write_text("127.0.0.1 localhost\n192.0.2.1 mail.example.org mail host\n192.0.2.10 friend.example.com example.com\n")
+        Path("/etc/hosts").write_text(
+            "127.0.0.1 localhost\n192.0.2.1 mail.example.org mail host\n192.0.2.10 friend.example.com example.com\n"
+        )
         Path("/etc/nsswitch.conf").write_text("passwd: files\ngroup: files\nshadow: files\nhosts: files\n")
         Path("/etc/mail/access").write_text(_ACCESS)
         Path("/etc/mail/service.switch").write_text("hosts files\naliases files\n")
@@ -59,7 +61,9 @@ def main() -> None:
         Path("/etc/sasl2").mkdir(exist_ok=True)
         for name in ("/usr/lib/sasl2/Sendmail.conf", "/etc/sasl2/Sendmail.conf", "/etc/mail/sasl/Sendmail.conf.2"):
             if Path(name).parent.is_dir():
-                Path(name).write_text("pwcheck_method: auxprop\nauxprop_plugin: sasldb\nmech_list: PLAIN LOGIN CRAM-MD5 DIGEST-MD5\n")
+                Path(name).write_text(
+                    "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nmech_list: PLAIN LOGIN CRAM-MD5 DIGEST-MD5\n"
+                )
         stage.server.run(["saslpasswd2", "-p", "-c", "-u", "mail.example.org", "alice"], input=SECRET)
         subprocess.run(["chmod", "0640", "/etc/sasldb2"], check=False)
         for name in ("/run/sendmail", "/run/sendmail/mta", "/var/run/sendmail/stampdir", "/var/spool/mqueue"):

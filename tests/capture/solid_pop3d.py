@@ -23,7 +23,7 @@ def main() -> None:
         show("APOP", lambda: talk(110, "APOP alice 0123456789abcdef0123456789abcdef", "QUIT"))
         show("nothing", lambda: talk(110))
         for name in _FORGED:
-            show(f"{name!r}", lambda: talk(110, f"USER {name}", "PASS guess", "QUIT"))  # noqa: B023
+            show(f"{name!r}", lambda: talk(110, f"USER {name}", "PASS guess", "QUIT"))
 
 
 if __name__ == "__main__":

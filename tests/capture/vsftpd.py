@@ -20,7 +20,7 @@ xferlog_file=/run/lab/xferlog
 pam_service_name=vsftpd
 secure_chroot_dir=/var/run/vsftpd/empty
 """
-_FORGED = ("two words", "x] FAIL LOGIN: Client \"203.0.113.9\"", "root rhost=203.0.113.9", "a\"b", "")
+_FORGED = ("two words", 'x] FAIL LOGIN: Client "203.0.113.9"', "root rhost=203.0.113.9", 'a"b', "")
 
 
 def main() -> None:
@@ -42,13 +42,15 @@ def main() -> None:
             stage.show("root", lambda: stage.talk(21, "USER root", "PASS guess"), log=log)
             tries = ["USER alice", "PASS guess"] * 4
             stage.show("until it hangs up", lambda: stage.talk(21, *tries, wait=20), log=log)
-            stage.show("IPv6", lambda: stage.talk(21, "USER alice", "PASS g", source=ATTACKER6, target=SERVER6), log=log)
+            stage.show(
+                "IPv6", lambda: stage.talk(21, "USER alice", "PASS g", source=ATTACKER6, target=SERVER6), log=log
+            )
             stage.show("right", lambda: stage.talk(21, "USER alice", f"PASS {SECRET}", "QUIT", source=FRIEND), log=log)
             stage.show("anonymous", lambda: stage.talk(21, "USER anonymous", "PASS a@example.org"), log=log)
             stage.show("no login", lambda: stage.talk(21, "QUIT"), log=log)
             stage.show("not ftp", lambda: stage.talk(21, "GET / HTTP/1.0"), log=log)
             for name in _FORGED:
-                stage.show(f"name {name!r}", lambda: stage.talk(21, f"USER {name}", "PASS guess"), log=log)  # noqa: B023
+                stage.show(f"name {name!r}", lambda: stage.talk(21, f"USER {name}", "PASS guess"), log=log)
             stage.show("what went to syslog", lambda: None)
             stage.stop()
 
