@@ -95,6 +95,6 @@ def curl(host: Host, source: str, url: str, *words: str, timeout: float = 5.0) -
 
     *words* are further ones for curl(1): ``-u user:password``, ``--digest``, ``-H header``.
     """
-    plain = ["curl", "-q", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--path-as-is", "--globoff", "--noproxy", "*"]
+    plain = ["curl", "-q", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--path-as-is", "--globoff"]
     limits = ["--max-time", str(timeout), "--interface", source]
     return int(host.run([*plain, *limits, *words, url], check=False, timeout=timeout + 10).stdout or 0)
