@@ -31,7 +31,7 @@ def attacked(scene: Scene, *settings: str) -> Sequence[str]:
     options = ["listen_addresses=*", f"unix_socket_directories={scene.inside}", *settings]
     words = [word for option in options for word in ("-c", option)]
     scene.start(*become, programs / "postgres", "-D", data, *words, port=5432)
-    local = ["psql", "-h", scene.inside, "-U", "postgres", "-c"]
+    local = ["psql", "-h", str(scene.inside), "-U", "postgres", "-c"]
     scene.server.run([*local, f"CREATE USER alice PASSWORD '{SECRET}'"])
     scene.server.run([*local, "CREATE USER nopass"])
 

@@ -74,7 +74,7 @@ class Scene:
         if command is None:
             raise LabError(f"{argv[0]} is not installed")
         with (self.outside / log).open("ab") as output:
-            words = [command, *argv[1:]]
+            words: list[str | Path] = [command, *argv[1:]]
             process = self.server.popen(words, stdout=output, stderr=output, environment=environment)
         self.processes.append(process)
         deadline = time.monotonic() + 30
@@ -91,7 +91,7 @@ class Scene:
 
     def syslog(self) -> None:
         """Start the log daemon: what services send to syslog(3) goes to the file ``syslog``."""
-        words = [sys.executable, _SYSLOG, "--file", self.inside / "syslog", "--hostname", "host"]
+        words: list[str | Path] = [sys.executable, _SYSLOG, "--file", self.inside / "syslog", "--hostname", "host"]
         daemon = self.server.popen(words, stdout=subprocess.PIPE)
         self.processes.append(daemon)
         assert daemon.stdout is not None
