@@ -32,7 +32,9 @@ def logins(scene: Scene) -> Sequence[str]:
     for name in ("admin", *FORGED, f'x" IP-address: {INNOCENT}', "x\ny"):
         scene.attack(sys.executable, "-c", _CLIENT, f"http://{SERVER}:8083", name, "guess")
     scene.attack(sys.executable, "-c", _CLIENT, f"http://[{SERVER6}]:8083", "admin", "guess")
-    scene.attack(sys.executable, "-c", _CLIENT, f"http://{SERVER}:8083", "admin", "guess", f"X-Forwarded-For: {INNOCENT}")
+    scene.attack(
+        sys.executable, "-c", _CLIENT, f"http://{SERVER}:8083", "admin", "guess", f"X-Forwarded-For: {INNOCENT}"
+    )
     scene.attack("curl", "-s", "-u", "admin:guess", f"http://{SERVER}:8083/opds")
     scene.visit(sys.executable, "-c", _CLIENT, f"http://{HERE}:8083", "admin", "admin123")
     return [*scene.lines("calibre-web.log"), *scene.lines("output")]
