@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.capture.service import FORGED, HERE, INNOCENT, SERVER, SERVER6, Scene, main
 
@@ -27,7 +28,14 @@ print(opener.open(web + "/login", urllib.parse.urlencode(form).encode(), timeout
 
 def logins(scene: Scene) -> Sequence[str]:
     """Wrong password, odd names, a header that lies, the catalogue, IPv6; and the right password."""
-    files = ["-p", scene.inside / "app.db", "-g", scene.inside / "gdrive.db", "-o", scene.inside / "calibre-web.log"]
+    files: list[str | Path] = [
+        "-p",
+        scene.inside / "app.db",
+        "-g",
+        scene.inside / "gdrive.db",
+        "-o",
+        scene.inside / "calibre-web.log",
+    ]
     scene.start("cps", *files, port=8083, environment={"HOME": str(scene.inside)})
     for name in ("admin", *FORGED, f'x" IP-address: {INNOCENT}', "x\ny"):
         scene.attack(sys.executable, "-c", _CLIENT, f"http://{SERVER}:8083", name, "guess")

@@ -51,7 +51,7 @@ def logins(scene: Scene) -> Sequence[str]:
     become = scene.open_to("ejabberd")
     scene.server.run(["install", "-d", "-o", "ejabberd", "/run/ejabberd"])
     scene.server.lab.bind(config, Path("/etc/ejabberd/ejabberd.yml"))
-    words = [*become, "env", f"HOME={scene.inside}", "ejabberdctl", "--logs", scene.inside]
+    words: list[str | Path] = [*become, "env", f"HOME={scene.inside}", "ejabberdctl", "--logs", scene.inside]
     words += ["--spool", scene.inside / "spool", "--node", "lab@localhost"]
     scene.start(*words, "foreground", port=5222)
     scene.server.run([*words, "register", "alice", "example.com", SECRET], check=False, timeout=60)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.capture.service import HERE, SERVER, SERVER6, Scene, main
 
@@ -37,7 +38,16 @@ def _attacked(scene: Scene, port: int) -> None:
 def tigervnc(scene: Scene) -> Sequence[str]:
     """Wrong passwords, IPv6, a scan, garbage, a greeting."""
     scene.server.run(["sh", "-c", f"echo secret | tigervncpasswd -f > {scene.inside}/passwd"])
-    words = ["-SecurityTypes", "VncAuth", "-rfbauth", scene.inside / "passwd", "-localhost", "0", "-rfbport", "5901"]
+    words: list[str | Path] = [
+        "-SecurityTypes",
+        "VncAuth",
+        "-rfbauth",
+        scene.inside / "passwd",
+        "-localhost",
+        "0",
+        "-rfbport",
+        "5901",
+    ]
     scene.start("Xtigervnc", ":7", *words, port=5901)
     _attacked(scene, 5901)
     return scene.lines("output")
@@ -46,7 +56,7 @@ def tigervnc(scene: Scene) -> Sequence[str]:
 def x11vnc(scene: Scene) -> Sequence[str]:
     """The same."""
     scene.start("Xvfb", ":8", log="xvfb")
-    log = ["-o", scene.inside / "x11vnc.log", "-forever", "-shared", "-passwd", "secret", "-6"]
+    log = ["-o", str(scene.inside / "x11vnc.log"), "-forever", "-shared", "-passwd", "secret", "-6"]
     scene.start("x11vnc", "-display", ":8", *log, "-rfbport", "5902", port=5902)
     _attacked(scene, 5902)
     return [*scene.lines("x11vnc.log"), *scene.lines("output")]
