@@ -49,6 +49,7 @@ SERVICES = (
     Service("OpenSSH", "sshd", "sshd", "selinux-ssh", held="22/usr/sbin/sshd"),
     Service("Dropbear", "dropbear", "dropbear"),
     Service("xrdp", "xrdp", "xrdp"),
+    Service("VNC", "vnc", "Xvnc Xtigervnc x11vnc vncserver-x11 Xtightvnc"),
     Service("macOS screen sharing", "screensharingd", "screensharingd"),
     _web("Guacamole", "guacamole", "guacd"),
     Service("Teleport", "teleport", "teleport"),
