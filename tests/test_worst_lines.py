@@ -1,6 +1,4 @@
-"""No filter of fail2ban's and of a careless user's keeps the others waiting: a part of the search in ``worst_lines``.
-
-Ours: ``shipped/test_worst_lines.py``.
+"""No filter of ours, of fail2ban's and of a careless user's keeps the others waiting: a part of the search in ``worst_lines``.
 
 What a search takes is not asserted but that it ends, since without the guard these lines take minutes; how long they really take
 ``python -m tests.worst_lines`` tells.
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import banish
 from banish.matching.filter import FilterSettings
 from tests.conformance.corpus import STOCK, Variant, variants
 from tests.worst_lines import Row, search
@@ -45,6 +44,14 @@ def test_an_awful_expression_is_given_up(regex: str) -> None:
 @pytest.mark.parametrize("pattern", [r"^(?:\w+\s*)+\[({DATE})", r"(?:\w+\s*)+\[%Y", r"\s+$%Y"])
 def test_an_awful_date_pattern_is_given_up(pattern: str) -> None:
     assert part_of_search(Variant("user", FilterSettings((r"^ Failed <HOST>$",)), (pattern,))).given_up > 0
+
+
+def test_sshd_gives_up_nothing_that_a_service_writes(tmp_path: Path) -> None:
+    """The other filters of ours: ``shipped/test_worst_lines.py``."""
+    tree = Path(banish.__file__).parent / "data"
+    for variant in [each for each in variants(tmp_path, tree) if each.name.startswith("sshd")][:2]:
+        row = search(variant, (500, 4000), most=30)
+        assert (row.given_up, row.worst.given_up) == (0, False), row
 
 
 @pytest.mark.skipif(not STOCK.is_dir(), reason="fail2ban is not installed")

@@ -49,6 +49,7 @@ SERVICES = (
     Service("OpenSSH", "sshd", "sshd", "selinux-ssh", held="22/usr/sbin/sshd"),
     Service("Dropbear", "dropbear", "dropbear"),
     Service("xrdp", "xrdp", "xrdp"),
+    Service("VNC", "vnc", "Xvnc Xtigervnc x11vnc vncserver-x11 Xtightvnc"),
     Service("macOS screen sharing", "screensharingd", "screensharingd"),
     _web("Guacamole", "guacamole", "guacd"),
     Service("Teleport", "teleport", "teleport"),
@@ -118,6 +119,7 @@ SERVICES = (
     _web("Nginx Proxy Manager Plus", "npmplus"),
     _web("BunkerWeb", "bunkerweb"),
     _web("Zoraxy", "zoraxy", "zoraxy"),
+    _web("Coraza", "coraza"),
     _web("open-appsec", "openappsec", "cp-nano-agent"),
     # Databases and directories
     Service("MySQL or MariaDB", "mysqld-auth", "mysqld mariadbd"),
@@ -205,6 +207,7 @@ SERVICES = (
     _web("Mealie", "mealie", "mealie"),
     _web("Miniflux", "miniflux", "miniflux"),
     _web("ntfy", "ntfy", "ntfy"),
+    _web("Deluge", "deluge", "deluge-web deluged"),
     _web("qBittorrent", "qbittorrent", "qbittorrent*"),
     _web("Sonarr", "sonarr", "sonarr Sonarr"),
     _web("Radarr", "radarr", "radarr Radarr"),
