@@ -47,6 +47,7 @@ TOOLS = (
         "config [JAIL] [--config DIR]",
         "show the effective configuration and where it comes from",
         "banish.cli.config",
+        asks=True,
     ),
     Tool("config-dir", "config-dir", "print where the packaged configuration lies", "banish.cli.config_dir"),
     Tool(
