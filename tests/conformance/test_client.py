@@ -19,9 +19,11 @@ from typing import NamedTuple
 
 import pytest
 
+from banish.cli import compat
 from lab import Host, Lab
 
 PYTHON = "/usr/bin/python3"  # the one that Debian's fail2ban belongs to
+MUNIN = Path("/usr/share/munin/plugins/fail2ban")
 DRIVER = Path(__file__).with_name("client_driver.py")
 
 pytestmark = [
@@ -388,6 +390,75 @@ def test_what_differs_is_known(sides: Sides) -> None:
     theirs, ours = ask(sides, sides.theirs, list(DIFFERENT)), ask(sides, sides.ours, list(DIFFERENT))
     alike = [line for line, there, here in zip(DIFFERENT, theirs, ours, strict=True) if there[:2] == here[:2]]
     assert alike == []
+
+
+REPEATABLE = (
+    "get",
+    "status",
+    "banned",
+    "ping",
+    "echo",
+    "nosuch",
+    "set nosuch",
+    "set alpha nosuch",
+    "set alpha usedns",
+    "set loglevel",
+)
+
+
+def test_our_own_fail2ban_client_prints_what_debians_does(sides: Sides, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [line for line in SAME.split("\n") if line.startswith(REPEATABLE) and "--with-time" not in line]
+    ask(sides, sides.ours, ["set alpha banip 203.0.113.5 203.0.113.6", "set beta banip 2001:db8::7"])
+    debians = ask(sides, sides.ours, lines)
+    socket = sides.host.lab.path(sides.ours)
+    capsys.readouterr()
+    for line, (code, out, _errors) in zip(lines, debians, strict=True):
+        ours = compat.fail2ban_client(["-s", str(socket), *shlex.split(line.replace("{root}", str(sides.root)))])
+        said = capsys.readouterr()
+        assert (line, ours, _calm(said.out)) == (line, code, out)
+        assert ("NOK" in said.err) == (code != 0)
+    assert len(lines) > 80
+
+
+@pytest.mark.skipif(not MUNIN.is_file(), reason="needs Debian's package munin-plugins-core")
+def test_munins_plugin_reads_us_as_it_reads_fail2ban(sides: Sides) -> None:
+    """A reader that others have written, unchanged: with Debian's client, and with ours."""
+    ask(sides, sides.ours, ["unban --all", "set alpha banip 203.0.113.5 203.0.113.6", "set beta banip 2001:db8::7"])
+    ask(sides, sides.theirs, ["unban --all", "set alpha banip 203.0.113.5 203.0.113.6", "set beta banip 2001:db8::7"])
+    our_client = f"{sys.executable} -m banish.cli.compat"
+    drawn = {}
+    for name, client, socket in (
+        ("theirs", "fail2ban-client", sides.theirs),
+        ("ours", "fail2ban-client", sides.ours),
+        ("compat", our_client, sides.ours),
+    ):
+        wrapper = sides.host.lab.path(sides.root / f"client-{name}")
+        wrapper.write_text(f'#!/bin/sh\nexec {client} -s {socket} "$@"\n')
+        wrapper.chmod(0o755)
+        environment = {
+            "MUNIN_LIBDIR": "/usr/share/munin",
+            "client": str(sides.root / f"client-{name}"),
+            "config_dir": str(sides.root / "etc"),
+        }
+        drawn[name] = [
+            sides.host.run([MUNIN, *words], environment=environment).stdout for words in ([], ["config"], ["autoconf"])
+        ]
+    assert drawn["theirs"] == drawn["ours"] == drawn["compat"]
+    assert "alpha.value 2\n" in drawn["ours"][0]
+
+
+def test_fail2bans_own_module_for_other_programs_reads_us(sides: Sides) -> None:
+    """What exporters use: ``CSocket`` of fail2ban's package, and its replies as Python objects."""
+    for path in (sides.theirs, sides.ours):
+        ask(sides, path, ["unban --all", "set beta banip 2001:db8::7"])
+    script = (
+        "import sys; from fail2ban.client.csocket import CSocket; s = CSocket(sys.argv[1]);"
+        "print([s.send(['status']), s.send(['status', 'beta'])[1][1][1][0], s.send(['get', 'beta', 'bantime'])]);"
+        "s.close()"
+    )
+    heard = [sides.host.run([PYTHON, "-c", script, str(path)]).stdout for path in (sides.theirs, sides.ours)]
+    assert heard[0] == heard[1]
+    assert "(0, [('Number of jail', 2), ('Jail list', 'alpha, beta')])" in heard[1]
 
 
 def test_the_program_itself_from_start_to_stop(sides: Sides) -> None:

@@ -51,6 +51,7 @@ complete -c banish -n __fish_use_subcommand -a check -d 'judge a configuration a
 complete -c banish -n __fish_use_subcommand -a config -d 'show the effective configuration and where it comes from'
 complete -c banish -n __fish_use_subcommand -a config-dir -d 'print where the packaged configuration lies'
 complete -c banish -n __fish_use_subcommand -a match -d 'try a filter on a log, or an expression on a line'
+complete -c banish -n __fish_use_subcommand -a install-compat -d 'install fail2ban-client, fail2ban-server and fail2ban-regex as names of banish'
 complete -c banish -n __fish_use_subcommand -a help -d 'show the commands, or one in detail'
 complete -c banish -n '__fish_seen_subcommand_from status' -l all -d 'every jail in detail'
 complete -c banish -n '__fish_seen_subcommand_from status; and __banish_place 0' -a '(__banish_jails)'
@@ -92,4 +93,7 @@ complete -c banish -n '__fish_seen_subcommand_from match' -l print-all-missed -d
 complete -c banish -n '__fish_seen_subcommand_from match' -l print-all-matched -d 'list the lines that matched, and what they said'
 complete -c banish -n '__fish_seen_subcommand_from match; and __banish_place 0' -F
 complete -c banish -n '__fish_seen_subcommand_from match; and __banish_place 1' -F -a '(__banish_filters)'
-complete -c banish -n '__fish_seen_subcommand_from help; and __banish_place 0' -a 'status stats banned ban unban resume log get set changes reload restart start stop add flushlogs ping version echo sleep check config config-dir match help'
+complete -c banish -n '__fish_seen_subcommand_from install-compat' -l dir -x -a '(__fish_complete_directories)' -d 'where (default /usr/local/bin)'
+complete -c banish -n '__fish_seen_subcommand_from install-compat' -l remove -d 'take them away again'
+complete -c banish -n '__fish_seen_subcommand_from install-compat' -l force -d 'replace what is there even when it is not ours'
+complete -c banish -n '__fish_seen_subcommand_from help; and __banish_place 0' -a 'status stats banned ban unban resume log get set changes reload restart start stop add flushlogs ping version echo sleep check config config-dir match install-compat help'

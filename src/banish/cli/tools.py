@@ -56,6 +56,12 @@ TOOLS = (
         "try a filter on a log, or an expression on a line",
         "banish.cli.match",
     ),
+    Tool(
+        "install-compat",
+        "install-compat [--dir DIR] [--remove] [--force]",
+        "install fail2ban-client, fail2ban-server and fail2ban-regex as names of banish",
+        "banish.cli.install_compat",
+    ),
     Tool("help", "help [COMMAND]", "show the commands, or one in detail", "banish.cli.help"),
 )
 
