@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Literal
 
-    Kind = Literal["text", "texts", "seconds", "number", "flag"]
+    Kind = Literal["text", "texts", "words", "seconds", "number", "flag"]
     Exit = Callable[[dict[str, Any], Any], int]
     """From the arguments and the result of a command that was carried out."""
     Check = Callable[[dict[str, Any]], str]
@@ -42,8 +42,9 @@ class Argument:
     """One argument of a command: a positional one, or an *option* such as ``--for``.
 
     kind
-        ``text``: one word or None; ``texts``: a list of words; ``seconds``: a number or None, `FOR_EVER` for a ban without end;
-        ``number``: an integer or None; ``flag``: true or false.
+        ``text``: one word or None; ``texts``: a list of them, ``-`` for those on standard input; ``words``: whatever follows, options
+        too (the one argument of its command); ``seconds``: a number or None, `FOR_EVER` for a ban without end; ``number``: an integer
+        or None; ``flag``: true or false.
     metavar
         What stands for it in usage, manual and completion: ``JAIL``, ``ADDRESS``, ``FILE``, ``DIR`` and ``FILTER`` are completed.
     """
@@ -225,7 +226,7 @@ COMMANDS = (
     Command(
         "get",
         "show the value of an option of a jail or of the daemon",
-        Argument("words", "texts", "the option, behind the jail it belongs to", metavar="[JAIL] OPTION", required=True),
+        Argument("words", "words", "the option, behind the jail it belongs to", metavar="[JAIL] OPTION", required=True),
         reads=True,
         text="banish.control.render_options",
     ),
@@ -233,7 +234,7 @@ COMMANDS = (
         "set",
         "set an option of a jail or of the daemon until the next reload",
         Argument(
-            "words", "texts", "the option, behind the jail it belongs to", metavar="[JAIL] OPTION VALUE", required=True
+            "words", "words", "the option, behind the jail it belongs to", metavar="[JAIL] OPTION VALUE", required=True
         ),
         text="banish.control.render_options",
     ),
@@ -286,7 +287,7 @@ COMMANDS = (
     Command(
         "echo",
         "have the daemon say something, to try the connection",
-        Argument("words", "texts", "what it shall say", metavar="WORD..."),
+        Argument("words", "words", "what it shall say", metavar="WORD..."),
         reads=True,
     ),
     Command(
@@ -323,7 +324,7 @@ def typed(command: Command, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _typed(command: Command, argument: Argument, value: Any) -> Any:
-    if argument.kind == "texts":
+    if argument.kind in ("texts", "words"):
         value = [] if value is None else value
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return value
