@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 OK, FAILED, USAGE, NOT_RUNNING, NO_PERMISSION, NOT_FOUND, INVALID_CONFIGURATION = range(7)
 """Exit codes of ``banish``, and the codes of a refusal."""
 
+JSON = 1
+"""Version of the documents that ``--json`` prints, see `handler.Version`."""
+
 FOR_EVER = -1.0
 """Seconds of a ban without end on the wire, as jail.conf(5) spells it: JSON has no infinity."""
 
