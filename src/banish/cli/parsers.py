@@ -33,6 +33,8 @@ def parser_of(command: commands.Command) -> argparse.ArgumentParser:
         prog=f"banish {command.name}",
         description=f"{command.help}.",
         usage=f"banish {command.usage} [--json]",
+        epilog=_options(command),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     add_common(parser, argparse.SUPPRESS)
@@ -50,6 +52,20 @@ def parser_of(command: commands.Command) -> argparse.ArgumentParser:
             count = ("+" if argument.required else "*") if several else (None if argument.required else "?")
             parser.add_argument(argument.name, metavar=argument.metavar, nargs=count, type=kind, help=argument.help)
     return parser
+
+
+def _options(command: commands.Command) -> str | None:
+    """What ``get`` and ``set`` understand, for their help."""
+    if command.name not in ("get", "set"):
+        return None
+    from banish.control import options  # noqa: PLC0415 - the client imports only what every command needs
+
+    of_daemon, of_jail = (options.GET, options.GET_JAIL) if command.name == "get" else (options.SET, options.SET_JAIL)
+    lines = ["of the daemon:"]
+    lines += _help_lines([(each.usage(command.name, of_jail=False), each.help) for each in of_daemon.values()])
+    lines += ["", "of a jail:"]
+    lines += _help_lines([(each.usage(command.name, of_jail=True), each.help) for each in of_jail.values()])
+    return "\n".join(lines)
 
 
 def _seconds(text: str) -> float:
