@@ -148,7 +148,7 @@ async def _banned(ask: Ask, rest: list[Any]) -> Any:
             banned.setdefault(row["jail"], []).append(_short(row["network"]))
         return [{name: ids} for name, ids in banned.items()]
     found = []
-    for word in rest:
+    for word in map(str, rest):
         try:
             rows = await ask("banned", network=word)
         except ControlError:  # an id that is no address
