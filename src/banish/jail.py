@@ -27,7 +27,7 @@ from banish.lines.clock import Clock
 from banish.lines.reader import LineSettings
 from banish.lines.stretch import Stretch
 from banish.matching.filter import Filter, FilterSettings
-from banish.model import Decision, Event, Failure, Ignored, Line, Match, Notice, Question
+from banish.model import NO_FIELDS, Decision, Event, Failure, Ignored, Line, Match, Notice, Question
 from banish.patience import ENDLESS, Patience
 from banish.sightings import Sightings
 
@@ -89,6 +89,11 @@ class Jail:
         """Go on counting where *earlier*, this jail before a reload, stood."""
         self._window = earlier._window
         self._window.reconfigure(self.settings.window)
+        self._clock.since, self._clock.until = earlier._clock.since, earlier._clock.until
+        if self.settings.filter == earlier.settings.filter:
+            # It knows sessions that are open.
+            self.filter = earlier.filter
+            self._sightings = Sightings(self.filter, self._clock)
 
     def bound(self, *, since: float = -math.inf, until: float = math.inf) -> None:
         """Judge only lines that state a time from *since* on and before *until* (Unix seconds), and those that state none."""
@@ -110,6 +115,16 @@ class Jail:
     def judges_at_once(self, stretch: Stretch) -> bool:
         """Tell whether all of *stretch* costs little more than the lines in it that matter."""
         return self._sightings.program(stretch) is not None
+
+    def attempt(self, id_: str, network: Network | None, lines: tuple[str, ...], at: float) -> list[Event]:
+        """Count a failure that somebody tells of, which weighs as much as it has *lines*."""
+        events: list[Event] = []
+        rule = self.ignore.rule(id_, network)
+        if rule is not None:
+            events.append(Ignored(self.name, id_, rule))
+        else:
+            self._count(Match(0, id_, network, at, NO_FIELDS, lines), events, max(1, len(lines)))
+        return events
 
     def answer(self, question: Question, answer: Iterable[Network] | bool) -> list[Event]:
         """Go on with *question*'s match.
@@ -164,13 +179,13 @@ class Jail:
         else:
             self._count(match, events)
 
-    def _count(self, match: Match, events: list[Event]) -> None:
+    def _count(self, match: Match, events: list[Event], times: int = 1) -> None:
         if self._increment:
             settings, history = self.settings, self._history(match.id)
             weight = bantime.weight(settings.bantime, history, settings.window.maxretry)
-            failure = self._window.count(match, weight, history.bans)
+            failure = self._window.count(match, weight * times, history.bans)
         else:
-            failure = self._window.count(match)
+            failure = self._window.count(match, times)
         events.append(failure)
         if failure.due:
             self._decide(failure, events)

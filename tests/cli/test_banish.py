@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 import banish
-from banish.cli.banish import TOOLS, Tool, main
+from banish.cli.banish import main
+from banish.cli.tools import TOOLS, Tool
 from banish.control import client
 from banish.control.commands import COMMANDS, Command
 from banish.control.handler import Outcome
@@ -297,7 +298,9 @@ def test_a_list_that_breaks_off_tells_both_what_was_done_and_why_it_ended(
         ("ban", "the following arguments are required: JAIL, ADDRESS...|-"),
         ("ban sshd", "the following arguments are required: ADDRESS...|-"),
         ("ban sshd 192.0.2.7 --for soon", "argument --for: 'soon' is not a duration"),
-        ("status sshd postfix", "unrecognized arguments: postfix"),
+        ("ping sshd", "unrecognized arguments: sshd"),
+        ("status sshd postfix", "'postfix' is no flavor; there are basic, short, stats, cymru"),
+        ("status sshd --all", "name a jail, or say --all"),
         ("unban", "which addresses? (or --all)"),
         ("unban --all 192.0.2.7", "name addresses, or say --all"),
         ("--sock /x ping", "unrecognized arguments: --sock"),
@@ -317,9 +320,9 @@ def test_no_command_at_all_shows_the_commands_and_is_code_2(ask: Any) -> None:
     assert said.err == ask("help").out == ask("--help").out
 
 
-@pytest.mark.parametrize("name", [*(command.name for command in COMMANDS), *TOOLS])
+@pytest.mark.parametrize("name", [*(command.name for command in COMMANDS), *(tool.name for tool in TOOLS)])
 def test_every_command_is_helped(ask: Any, name: str) -> None:
-    rows: list[Command | Tool] = [*COMMANDS, *TOOLS.values()]
+    rows: list[Command | Tool] = [*COMMANDS, *TOOLS]
     row = next(row for row in rows if row.name == name)
     assert f"\n  {row.usage}\n      {row.help}\n" in ask("help").out
     assert {"name": name, "usage": row.usage, "help": row.help} in ask("help --json").json
@@ -340,7 +343,9 @@ def test_config_dir_is_where_the_packaged_tree_lies(ask: Any) -> None:
     assert ask("config-dir --json").json == ask("--json config-dir").json == {"path": expected}
 
 
-@pytest.mark.parametrize("line", ["--socket {} --json ping", "ping --json --socket {}", "--json ping --socket {}"])
+@pytest.mark.parametrize(
+    "line", ["--socket {} --json ping", "--socket={} --json ping", "ping --json --socket {}", "--json ping --socket {}"]
+)
 def test_socket_and_json_stand_before_or_after_the_command(ask: Any, path: Path, line: str) -> None:
     with running(path):
         assert ask(line.format(path)).json["reply"] == "pong"
@@ -484,6 +489,7 @@ def test_the_client_starts_without_what_is_dear() -> None:
     )
     loaded = set(done.stdout.split()) - set(bare.stdout.split())
     dear = {
+        "argparse",
         "asyncio",
         "dataclasses",
         "typing",
@@ -497,6 +503,7 @@ def test_the_client_starts_without_what_is_dear() -> None:
     }
     assert not loaded & dear
     assert {name for name in loaded if name.startswith("banish.")} == {
-        *("banish.cli", "banish.cli.banish", "banish.control", "banish.control.client", "banish.control.commands"),
+        *("banish.cli", "banish.cli.banish", "banish.cli.tools", "banish.cli.words"),
+        *("banish.control", "banish.control.client", "banish.control.commands"),
         *("banish.control.frames", "banish.control.render"),
     }

@@ -3,12 +3,12 @@
 ::
 
     request   {"command": "status", "arguments": {"jail": "sshd"}}
+              {"words": ["get", "sshd", "bantime"]}                            fail2ban's dialect; an error has a "kind" as well
     reply     {"ok": true, "result": ...}
               {"ok": false, "error": {"text": "...", "code": 5, "hint": "..."}}
 
 A connection carries any number of requests, each answered before the next is read. The first byte of a request is ``{``, which
-tells it from fail2ban's pickle frames (0x80, the protocol opcode of pickle): those are closed without a word, because there is no
-answer that a fail2ban client of any version could read as "not here".
+tells it from fail2ban's frames (``pickles``), of which none begins like that; a connection may carry both.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def failure(text: str, code: int, hint: str = "") -> dict[str, Any]:
 def decode(frame: bytes) -> dict[str, Any]:
     """Return the object that *frame* holds; ValueError when there is none in it."""
     try:
-        document = json.loads(frame)
+        document = json.loads(frame.decode("utf-8"))  # of bytes, json would guess the encoding
     except (ValueError, RecursionError):
         raise ValueError("not a JSON document") from None
     if not isinstance(document, dict):
