@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 import banish
-from banish.cli.banish import TOOLS, Tool, main
+from banish.cli.banish import main
+from banish.cli.tools import TOOLS, Tool
 from banish.control import client
 from banish.control.commands import COMMANDS, Command
 from banish.control.handler import Outcome
@@ -317,9 +318,9 @@ def test_no_command_at_all_shows_the_commands_and_is_code_2(ask: Any) -> None:
     assert said.err == ask("help").out == ask("--help").out
 
 
-@pytest.mark.parametrize("name", [*(command.name for command in COMMANDS), *TOOLS])
+@pytest.mark.parametrize("name", [*(command.name for command in COMMANDS), *(tool.name for tool in TOOLS)])
 def test_every_command_is_helped(ask: Any, name: str) -> None:
-    rows: list[Command | Tool] = [*COMMANDS, *TOOLS.values()]
+    rows: list[Command | Tool] = [*COMMANDS, *TOOLS]
     row = next(row for row in rows if row.name == name)
     assert f"\n  {row.usage}\n      {row.help}\n" in ask("help").out
     assert {"name": name, "usage": row.usage, "help": row.help} in ask("help --json").json
@@ -497,6 +498,7 @@ def test_the_client_starts_without_what_is_dear() -> None:
     }
     assert not loaded & dear
     assert {name for name in loaded if name.startswith("banish.")} == {
-        *("banish.cli", "banish.cli.banish", "banish.control", "banish.control.client", "banish.control.commands"),
+        *("banish.cli", "banish.cli.banish", "banish.cli.parsers", "banish.cli.tools"),
+        *("banish.control", "banish.control.client", "banish.control.commands"),
         *("banish.control.frames", "banish.control.render"),
     }

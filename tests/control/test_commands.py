@@ -1,14 +1,16 @@
 import inspect
 import math
+from importlib import import_module
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from banish.control import commands, render
+from banish.control import commands
 from banish.control.commands import COMMANDS, Command, understand
 from banish.control.handler import Control
+from banish.daemon.service import Service
 from tests.control.fake import FakeControl
 
 ROWS = pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
@@ -21,13 +23,14 @@ def test_every_row_has_help_a_handler_and_a_rendering(command: Command) -> None:
     method = getattr(Control, command.method)
     assert method.__doc__
     assert list(inspect.signature(method).parameters)[1:] == [argument.name for argument in command.arguments]
-    text = getattr(render, command.method)
+    text = getattr(import_module(command.text), command.method)
     assert list(inspect.signature(text).parameters)[1].lstrip("_") == "arguments"
 
 
 def test_every_method_of_the_protocol_has_its_row() -> None:
-    methods = {name for name in vars(Control) if not name.startswith("_")}
+    methods = {name for part in Control.__mro__ for name in vars(part) if not name.startswith("_")}
     assert methods == {command.method for command in COMMANDS}
+    assert methods <= {name for part in Service.__mro__ for name in vars(part)}
 
 
 def test_the_fake_keeps_the_protocol() -> None:

@@ -34,8 +34,8 @@ class Finding(NamedTuple):
     detail: tuple[str, ...] = ()
 
 
-def run(words: list[str]) -> int:
-    """Carry out ``banish check`` with the arguments *words*; return the exit code."""
+def parser() -> argparse.ArgumentParser:
+    """Return what ``banish check`` understands."""
     parser = argparse.ArgumentParser(
         prog="banish check",
         usage="banish check [--config DIR] [--json]",
@@ -45,7 +45,12 @@ def run(words: list[str]) -> int:
     )
     parser.add_argument("--config", metavar="DIR", type=Path, default=Path("/etc/banish"), help="default /etc/banish")
     parser.add_argument("--json", action="store_true", help="one JSON document")
-    options = parser.parse_args(words)
+    return parser
+
+
+def run(words: list[str]) -> int:
+    """Carry out ``banish check`` with the arguments *words*; return the exit code."""
+    options = parser().parse_args(words)
     data = Path(banish.__file__).parent / "data"
     linted = lint(options.config.absolute(), data)
     findings = [Finding("configuration", problem) for problem in linted.problems]

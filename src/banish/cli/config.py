@@ -23,8 +23,8 @@ _VALUES = 44
 """Columns up to which values are padded, so that origins stand in a column of their own."""
 
 
-def run(words: list[str]) -> int:
-    """Carry out ``banish config`` with the arguments *words*; return the exit code."""
+def parser() -> argparse.ArgumentParser:
+    """Return what ``banish config`` understands."""
     parser = argparse.ArgumentParser(
         prog="banish config",
         usage="banish config [JAIL] [--config DIR] [--json]",
@@ -34,7 +34,12 @@ def run(words: list[str]) -> int:
     parser.add_argument("jail", metavar="JAIL", nargs="?", help="without it: what becomes of every jail")
     parser.add_argument("--config", metavar="DIR", type=Path, default=Path("/etc/banish"), help="default /etc/banish")
     parser.add_argument("--json", action="store_true", help="one JSON document")
-    options = parser.parse_args(words)
+    return parser
+
+
+def run(words: list[str]) -> int:
+    """Carry out ``banish config`` with the arguments *words*; return the exit code."""
+    options = parser().parse_args(words)
     user, data = options.config.absolute(), Path(banish.__file__).parent / "data"
     configuration = load(user, data, also=options.jail or "")
     broken = _examined(configuration)

@@ -28,7 +28,7 @@ _DATA = Path(banish.__file__).absolute().parent / "data"
 
 def run(words: list[str]) -> int:
     """Carry out ``banish match`` with *words* behind it, and return the exit code."""
-    options = _parser().parse_args(words)
+    options = parser().parse_args(words)
     try:
         return _match(options)
     except ConfigError as error:
@@ -37,7 +37,8 @@ def run(words: list[str]) -> int:
         return _refuse(options, str(error), error.hint, error.code)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Return what ``banish match`` understands."""
     parser = argparse.ArgumentParser(
         prog="banish match",
         description="Run one filter over one log, and tell what matched, what did not, and by how much.",

@@ -1,7 +1,11 @@
 """THE TABLE: what the client can ask of the daemon, one row a command.
 
-The client's parser and help, the server's dispatch and the manual come from it. A new command is one row here, its method in
-`handler.Control` and its words in `render`, both under the name that the row gives as *method*.
+The client's parser, help, manual pages and completion, and the server's dispatch come from it. A new command is
+
+* a row here;
+* its method in `handler.Control` (the shapes) and on a desk of the daemon (``daemon.service``), under the name of *method*;
+* its words: a function of the same name in the module that *text* names;
+* ``python -m scripts.reference``, which writes what is generated anew. A test insists on each of them.
 
 The client imports this at every start, so it costs next to nothing: no dataclasses, no typing, no argparse.
 """
@@ -13,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Literal
 
-    Kind = Literal["text", "texts", "seconds", "flag"]
+    Kind = Literal["text", "texts", "seconds", "number", "flag"]
     Exit = Callable[[dict[str, Any], Any], int]
     """From the arguments and the result of a command that was carried out."""
     Check = Callable[[dict[str, Any]], str]
@@ -33,7 +37,9 @@ class Argument:
 
     kind
         ``text``: one word or None; ``texts``: a list of words; ``seconds``: a number or None, `FOR_EVER` for a ban without end;
-        ``flag``: true or false.
+        ``number``: an integer or None; ``flag``: true or false.
+    metavar
+        What stands for it in usage, manual and completion: ``JAIL``, ``ADDRESS``, ``FILE``, ``DIR`` and ``FILTER`` are completed.
     """
 
     __slots__ = ("help", "kind", "metavar", "name", "option", "required")
@@ -58,7 +64,12 @@ class Command:
     """One row.
 
     method
-        Of `handler.Control`, called with the arguments by name; the function of that name in `render` makes the text.
+        Of `handler.Control`, called with the arguments by name.
+    text
+        The module where the function with the name of the method makes text of the result: ``(result, arguments, paint, now) -> text``.
+        It is imported when there is something to show.
+    reads
+        It changes nothing, so that those who may only look may ask it.
     exit
         The exit code for what came back.
     check
@@ -67,7 +78,7 @@ class Command:
         It is done only when the daemon's process has ended.
     """
 
-    __slots__ = ("arguments", "check", "exit", "help", "method", "name", "until_exit")
+    __slots__ = ("arguments", "check", "exit", "help", "method", "name", "reads", "text", "until_exit")
 
     def __init__(
         self,
@@ -77,14 +88,18 @@ class Command:
         exit_: Exit | None = None,
         check: Check | None = None,
         until_exit: bool = False,
+        reads: bool = False,
+        text: str = "banish.control.render",
     ) -> None:
         self.name = name
         self.help = help_
         self.arguments = arguments
-        self.method = name
+        self.method = name.replace("-", "_")
         self.exit = exit_ or _ok
         self.check = check or _right
         self.until_exit = until_exit
+        self.reads = reads
+        self.text = text
 
     @property
     def usage(self) -> str:
@@ -126,12 +141,14 @@ COMMANDS = (
         "status",
         "show the jails, or one jail in detail",
         Argument("jail", "text", "a jail's name", metavar="JAIL"),
+        reads=True,
     ),
     Command(
         "banned",
         "list the bans in force; with an address, those that concern it",
         Argument("network", "text", "an address or a network", metavar="ADDRESS|NETWORK"),
         exit_=_found,
+        reads=True,
     ),
     Command(
         "ban",
@@ -179,9 +196,10 @@ COMMANDS = (
         "show what happened: bans, and why they were refused or ended; the last 1000 events",
         Argument("subject", "text", "of this jail, address or network only", metavar="JAIL|ADDRESS|NETWORK"),
         Argument("seconds", "seconds", "how far back: 1h, 2d (default: all there is)", metavar="D", option="--since"),
+        reads=True,
     ),
     Command("reload", "read the configuration again; bans stay", exit_=_all_valid),
-    Command("ping", "ask whether the daemon is there"),
+    Command("ping", "ask whether the daemon is there", reads=True),
     Command("stop", "stop the daemon; bans stay and are restored when it starts again", until_exit=True),
 )
 
@@ -223,6 +241,9 @@ def _typed(command: Command, argument: Argument, value: Any) -> Any:
         # bool is an int to Python, not to the one who wrote it; NaN is neither below 0 nor above.
         if isinstance(value, (int, float)) and not isinstance(value, bool) and (value < 0 or value >= 0):
             return float("inf") if value < 0 or value > _LONGEST else float(value)
+    elif argument.kind == "number":
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
     elif isinstance(value, str):
         return value
     raise ValueError(f"{command.name}: {argument.name} is not a {argument.kind}: {value!r:.80}")

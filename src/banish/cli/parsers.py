@@ -1,0 +1,87 @@
+"""THE TABLE as argparse parsers: what the client understands, its help, and what the manual is made from."""
+
+from __future__ import annotations
+
+import argparse
+
+from banish.cli.tools import BY_NAME, TOOLS
+from banish.control import client, commands
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+USAGE = "banish [--socket PATH] [--json] COMMAND ..."
+EXIT_CODES = "0 ok, 1 failed, 2 usage, 3 banishd not running, 4 permission, 5 not found, 6 configuration invalid"
+
+
+def add_common(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """Add the options that may stand before and after the command; *default* SUPPRESS keeps what stood before it."""
+    parser.add_argument("--socket", metavar="PATH", default=default or client.SOCKET, help=f"default {client.SOCKET}")
+    parser.add_argument(
+        "--json", action="store_true", default=default or False, help="print one JSON document, nothing else"
+    )
+
+
+def parser_of(command: commands.Command) -> argparse.ArgumentParser:
+    """Return the parser for the words after the name of *command*."""
+    parser = argparse.ArgumentParser(
+        prog=f"banish {command.name}",
+        description=f"{command.help}.",
+        usage=f"banish {command.usage} [--json]",
+        allow_abbrev=False,
+    )
+    add_common(parser, argparse.SUPPRESS)
+    for argument in command.arguments:
+        if argument.kind == "flag":
+            parser.add_argument(argument.option, dest=argument.name, action="store_true", help=argument.help)
+            continue
+        kind = _KINDS.get(argument.kind, str)
+        if argument.option:
+            parser.add_argument(
+                argument.option, dest=argument.name, metavar=argument.metavar, type=kind, help=argument.help
+            )
+        else:
+            several = argument.kind == "texts"
+            count = ("+" if argument.required else "*") if several else (None if argument.required else "?")
+            parser.add_argument(argument.name, metavar=argument.metavar, nargs=count, type=kind, help=argument.help)
+    return parser
+
+
+def _seconds(text: str) -> float:
+    from banish import durations  # noqa: PLC0415 - the client imports only what every command needs
+
+    try:
+        seconds = durations.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if seconds == float("inf") and text.strip() != "-1":
+        raise argparse.ArgumentTypeError(f"{text!r} is negative (-1 is for ever)")
+    return commands.FOR_EVER if seconds == float("inf") else seconds
+
+
+_KINDS: dict[str, Callable[[str], Any]] = {"seconds": _seconds, "number": int}
+
+
+def unknown(name: str) -> str:
+    """Return what to say of a command that there is none, with the one that was probably meant."""
+    import difflib  # noqa: PLC0415 - the client imports only what every command needs
+
+    near = difflib.get_close_matches(name, [*commands.BY_NAME, *BY_NAME], n=1)
+    return f"unknown command {name!r} ({f'did you mean {near[0]}?' if near else 'banish help lists them'})"
+
+
+def overview() -> str:
+    """Return what ``banish help`` prints."""
+    rows = [(command.usage, command.help) for command in commands.COMMANDS]
+    tools = [(tool.usage, tool.help) for tool in TOOLS]
+    lines = [f"usage: {USAGE}", "", "asking banishd:", *_help_lines(rows), "", "without banishd:", *_help_lines(tools)]
+    lines += ["", f"The socket is {client.SOCKET} unless --socket says otherwise; --json prints one JSON document."]
+    return "\n".join([*lines, f"exit codes: {EXIT_CODES}"]) + "\n"
+
+
+def _help_lines(rows: list[tuple[str, str]]) -> Iterator[str]:
+    for usage, help_ in rows:
+        yield f"  {usage}"
+        yield f"      {help_}"

@@ -1,0 +1,61 @@
+"""Commands that need no daemon, one row a tool; each is a module of this room, imported when it runs.
+
+A new tool is a row here and its module, which has
+
+``parser()``
+    its argparse.ArgumentParser, from which help, manual and completion come;
+``run(words)``
+    which gets the words after the name and returns the exit code, one of ``control.commands``.
+
+Then run ``python -m scripts.reference``, which writes anew what is generated; a test insists.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+
+class Tool:
+    """One row. *usage* and *help* are what the overview shows of it; *asks*: it also asks the daemon, by ``--socket``."""
+
+    __slots__ = ("asks", "help", "module", "name", "usage")
+
+    def __init__(self, name: str, usage: str, help_: str, module: str, *, asks: bool = False) -> None:
+        self.name = name
+        self.usage = usage
+        self.help = help_
+        self.module = module
+        self.asks = asks
+
+    def run(self, words: list[str]) -> int:
+        code: int = import_module(self.module).run(words)
+        return code
+
+    def parser(self) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = import_module(self.module).parser()
+        return parser
+
+
+TOOLS = (
+    Tool("check", "check [--config DIR]", "judge a configuration and its expressions", "banish.cli.check"),
+    Tool(
+        "config",
+        "config [JAIL] [--config DIR]",
+        "show the effective configuration and where it comes from",
+        "banish.cli.config",
+    ),
+    Tool("config-dir", "config-dir", "print where the packaged configuration lies", "banish.cli.config_dir"),
+    Tool(
+        "match",
+        "match LOG FILTER [IGNOREREGEX]",
+        "try a filter on a log, or an expression on a line",
+        "banish.cli.match",
+    ),
+    Tool("help", "help [COMMAND]", "show the commands, or one in detail", "banish.cli.help"),
+)
+
+BY_NAME = {tool.name: tool for tool in TOOLS}
