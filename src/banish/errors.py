@@ -8,6 +8,9 @@
     ├── FirewallError          the kernel refused; carries its errno
     ├── StoreError             the database is not usable
     └── ControlError           a command that could not be carried out; carries its exit code
+        ├── UnknownJailError   it names a jail that does not run
+        ├── UnknownOptionError it is to get or set something that cannot be got or set
+        └── IncompleteError    a word is missing
 
 A *problem* is the same fact as a value: configuration is read to its end, and every problem found on the way is reported,
 whereas an error stops what it is raised in. A problem names where it stands and what to do about it.
@@ -105,3 +108,23 @@ class ControlError(BanishError):
         super().__init__(text)
         self.code = code
         self.hint = hint
+
+
+class UnknownJailError(ControlError):
+    """There is no such *jail*, or it does not run."""
+
+    def __init__(self, text: str, jail: str, code: int, hint: str = "") -> None:
+        super().__init__(text, code, hint)
+        self.jail = jail
+
+
+class UnknownOptionError(ControlError):
+    """What *verb* (``get``, ``set``) names cannot be got or set."""
+
+    def __init__(self, text: str, verb: str, code: int, hint: str = "") -> None:
+        super().__init__(text, code, hint)
+        self.verb = verb
+
+
+class IncompleteError(ControlError):
+    """A command that lacks a word."""

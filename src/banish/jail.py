@@ -27,7 +27,7 @@ from banish.lines.clock import Clock
 from banish.lines.reader import LineSettings
 from banish.lines.stretch import Stretch
 from banish.matching.filter import Filter, FilterSettings
-from banish.model import Decision, Event, Failure, Ignored, Line, Match, Notice, Question
+from banish.model import NO_FIELDS, Decision, Event, Failure, Ignored, Line, Match, Notice, Question
 from banish.patience import ENDLESS, Patience
 from banish.sightings import Sightings
 
@@ -89,6 +89,11 @@ class Jail:
         """Go on counting where *earlier*, this jail before a reload, stood."""
         self._window = earlier._window
         self._window.reconfigure(self.settings.window)
+        self._clock.since, self._clock.until = earlier._clock.since, earlier._clock.until
+        if self.settings.filter == earlier.settings.filter:
+            # It knows sessions that are open.
+            self.filter = earlier.filter
+            self._sightings = Sightings(self.filter, self._clock)
 
     def bound(self, *, since: float = -math.inf, until: float = math.inf) -> None:
         """Judge only lines that state a time from *since* on and before *until* (Unix seconds), and those that state none."""
@@ -110,6 +115,14 @@ class Jail:
     def judges_at_once(self, stretch: Stretch) -> bool:
         """Tell whether all of *stretch* costs little more than the lines in it that matter."""
         return self._sightings.program(stretch) is not None
+
+    def attempt(self, id_: str, network: Network | None, lines: tuple[str, ...], at: float) -> list[Event]:
+        """Count a failure that somebody tells of, or one for each of *lines*."""
+        events: list[Event] = []
+        for line in lines or ("",):
+            matched = (line,) if line else ()
+            self._weigh(Match(0, id_, network, at, NO_FIELDS, matched), events)
+        return events
 
     def answer(self, question: Question, answer: Iterable[Network] | bool) -> list[Event]:
         """Go on with *question*'s match.

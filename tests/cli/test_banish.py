@@ -298,7 +298,9 @@ def test_a_list_that_breaks_off_tells_both_what_was_done_and_why_it_ended(
         ("ban", "the following arguments are required: JAIL, ADDRESS...|-"),
         ("ban sshd", "the following arguments are required: ADDRESS...|-"),
         ("ban sshd 192.0.2.7 --for soon", "argument --for: 'soon' is not a duration"),
-        ("status sshd postfix", "unrecognized arguments: postfix"),
+        ("ping sshd", "unrecognized arguments: sshd"),
+        ("status sshd postfix", "'postfix' is no flavor; there are basic, short, stats, cymru"),
+        ("status sshd --all", "name a jail, or say --all"),
         ("unban", "which addresses? (or --all)"),
         ("unban --all 192.0.2.7", "name addresses, or say --all"),
         ("--sock /x ping", "unrecognized arguments: --sock"),
@@ -499,6 +501,6 @@ def test_the_client_starts_without_what_is_dear() -> None:
     assert not loaded & dear
     assert {name for name in loaded if name.startswith("banish.")} == {
         *("banish.cli", "banish.cli.banish", "banish.cli.parsers", "banish.cli.tools"),
-        *("banish.control", "banish.control.client", "banish.control.commands"),
+        *("banish.control", "banish.control.client", "banish.control.commands", "banish.control.spelling"),
         *("banish.control.frames", "banish.control.render"),
     }

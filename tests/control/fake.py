@@ -14,19 +14,28 @@ from pathlib import Path
 from typing import Any
 
 from banish import addresses
+from banish.control import options
 from banish.control.handler import (
     BannedRow,
+    ChangeRow,
+    Echo,
+    Flushed,
+    Got,
+    JailDone,
     JailStatus,
     LogRow,
     Outcome,
     Pong,
     Reloaded,
     Resumed,
+    Slept,
+    StatsRow,
     Status,
     Stopping,
+    Version,
 )
 from banish.control.server import ControlServer
-from banish.errors import ControlError
+from banish.errors import ControlError, UnknownJailError
 
 NOW = 1795351852.0
 HOSTILE = "root\x1b[2J\u202egnp.exe\x9b31m\udce9"
@@ -41,12 +50,14 @@ class FakeControl:
         self.reload_problems: Reloaded = {"jails": ["postfix", "sshd"], "problems": []}
         self.stopping = asyncio.Event()
         self.gate: threading.Event | None = None
+        self.values: dict[str, Any] = {}
+        self.server: ControlServer
 
-    def status(self, jail: str | None) -> Status:
+    def status(self, jail: str | None, flavor: str | None = None, everything: bool = False) -> Status:
         jails = [self._jail(name) for name in ("sshd", "postfix") if jail in (None, name)]
         if not jails:
-            raise ControlError(f"no such jail: {jail}", 5, "banish status lists them")
-        if jail is not None:
+            raise UnknownJailError(f"no such jail: {jail}", str(jail), 5, "banish status lists them")
+        if jail is not None and flavor != "short":
             jails[0]["banned"] = [
                 addresses.show(net) for row in self.bans.values() if (net := addresses.parse(row["network"]))
             ]
@@ -143,13 +154,68 @@ class FakeControl:
         ]
         return [row for row in rows if subject in (None, row["jail"], row["address"])]
 
-    async def reload(self) -> Reloaded:
+    async def reload(
+        self,
+        jail: str | None,
+        restart: bool = False,
+        unban: bool = False,
+        if_exists: bool = False,
+        everything: bool = False,
+    ) -> Reloaded:
+        self.calls.append(("reload", (jail, restart, unban, if_exists, everything)))
         return self.reload_problems
+
+    async def restart(self, jail: str | None, unban: bool, if_exists: bool) -> Reloaded:
+        return await self.reload(jail, True, unban, if_exists)
+
+    def stats(self) -> list[StatsRow]:
+        return [
+            {"name": name, "backend": "auto", "failed_now": 4, "failed_total": 10, "banned_now": 1, "banned_total": 5}
+            for name in ("postfix", "sshd")
+        ]
+
+    def get(self, words: list[str]) -> Got:
+        self.calls.append(("get", tuple(words)))
+        of_jail = options.find("get", words)[1]
+        option = words[1 if of_jail else 0]
+        return {"jail": words[0] if of_jail else None, "option": option, "value": self.values.get(option, HOSTILE)}
+
+    def set(self, words: list[str]) -> Got:
+        self.calls.append(("set", tuple(words)))
+        of_jail = options.find("set", words)[1]
+        option = words[1 if of_jail else 0]
+        return {"jail": words[0] if of_jail else None, "option": option, "value": self.values.get(option, words[-1])}
+
+    def changes(self, jail: str | None) -> list[ChangeRow]:
+        rows: list[ChangeRow] = [{"jail": "sshd", "at": NOW, "words": ["bantime", "10m"]}]
+        return [row for row in rows if jail in (None, row["jail"])]
+
+    def start(self, jail: str) -> JailDone:
+        self.status(jail)
+        return {"jails": [jail]}
+
+    def add(self, jail: str, backend: str | None) -> JailDone:
+        self.calls.append(("add", (jail, backend)))
+        return {"jails": [jail]}
+
+    def flushlogs(self) -> Flushed:
+        return {"logs": "rolled over"}
+
+    def version(self) -> Version:
+        return {"version": "0.1.0"}
+
+    def echo(self, words: list[str]) -> Echo:
+        return {"words": words}
+
+    async def sleep(self, seconds: float) -> Slept:
+        return {"slept": seconds}
 
     def ping(self) -> Pong:
         return {"reply": "pong", "version": "0.1.0"}
 
-    def stop(self) -> Stopping:
+    def stop(self, jail: str | None = None, everything: bool = False) -> Stopping | JailDone:
+        if jail is not None or everything:
+            return {"jails": [jail] if jail else ["postfix", "sshd"]}
         self.stopping.set()
         return {"stopping": True}
 
@@ -165,7 +231,9 @@ def running(path: Path, **settings: Any) -> Iterator[FakeControl]:
     async def serve() -> None:
         left = asyncio.Event()
         leave.append((asyncio.get_running_loop(), left))
-        server = ControlServer(control, path, **settings)
+        groups = settings.pop("groups", ("", ""))
+        server = control.server = ControlServer(control, path, **settings)
+        server.admit(*groups)
         try:
             await server.start()
         except ControlError as error:

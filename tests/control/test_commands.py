@@ -40,7 +40,12 @@ def test_the_fake_keeps_the_protocol() -> None:
 
 @ROWS
 def test_arguments_that_are_not_given_are_none_or_empty(command: Command) -> None:
-    needed = {argument.name: "sshd" for argument in command.arguments if argument.required and argument.kind == "text"}
+    example = {"text": "sshd", "seconds": 1.0}
+    needed = {
+        argument.name: example[argument.kind]
+        for argument in command.arguments
+        if argument.required and argument.kind in example
+    }
     row, arguments = understand({"command": command.name, "arguments": needed})
     assert row is command
     assert set(arguments) == {argument.name for argument in command.arguments}

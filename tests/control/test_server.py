@@ -7,16 +7,19 @@ import pickle
 import select
 import socket
 import stat
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from banish.control import client, frames
+from banish.control import client, frames, pickles
 from banish.errors import ControlError
 from tests.control.fake import FakeControl, running
 
@@ -115,10 +118,90 @@ def test_garbage_is_told_and_hurts_nobody(path: Path, request_: bytes, text: str
         assert say(good, PING) == PONG
 
 
+END = b"<F2B_END_COMMAND>"
+
+
+def hear_pickle(connection: socket.socket) -> Any:
+    """The next reply in fail2ban's dialect; None when the connection ends instead."""
+    heard = b""
+    while not heard.endswith(END):
+        chunk = connection.recv(65536)
+        if not chunk:
+            return None
+        heard += chunk
+    return pickle.loads(heard.removesuffix(END))  # noqa: S301 - what our own server has written
+
+
 @pytest.mark.usefixtures("daemon")
-def test_a_pickle_frame_is_closed_politely(path: Path) -> None:
+@pytest.mark.parametrize("protocol", range(6))
+def test_fail2bans_dialect_is_answered_in_kind(path: Path, protocol: int) -> None:
     with connected(path) as connection:
-        assert say(connection, pickle.dumps(["ping"], protocol=5) + b"<F2B_END_COMMAND>") is None
+        for _ in range(2):
+            connection.sendall(pickle.dumps(["ping"], protocol=protocol) + END)
+            assert hear_pickle(connection) == (0, "pong")
+        assert say(connection, PING) == PONG  # the same connection may change
+        connection.sendall(pickle.dumps(["nonsense"], protocol=protocol) + END)
+        code, raised = hear_pickle(connection)
+        assert (code, type(raised), raised.args) == (1, Exception, ("Invalid command",))
+        connection.sendall(b"<F2B_CLOSE_COMMAND>" + END)
+        assert hear(connection) is None
+
+
+@pytest.mark.usefixtures("daemon")
+def test_frames_may_come_in_pieces_or_several_at_once(path: Path) -> None:
+    ping = pickle.dumps(["ping"]) + END
+    with connected(path) as connection:
+        for place in range(0, len(ping), 5):
+            connection.sendall(ping[place : place + 5])
+        assert hear_pickle(connection) == (0, "pong")
+        connection.sendall(ping + b'{"command": "ping"}\n' + ping)
+        heard = b""
+        while heard.count(END) < 2:
+            heard += connection.recv(65536)
+    first, _, rest = heard.partition(END)
+    assert pickle.loads(first) == (0, "pong")  # noqa: S301 - what our own server has written
+    assert json.loads(rest.partition(b"\n")[0])["result"]["reply"] == "pong"
+
+
+class Malicious:
+    def __reduce__(self) -> Any:
+        return os.system, ("touch /tmp/banish-was-here",)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pickle.dumps([Malicious()]),
+        pickle.dumps([OSError("x")]),
+        b"cos\nsystem\n(S'true'\ntR.",
+        b"\x80\x04.",
+        b"\x80\x63]q\x00.",
+        b"(((((((",
+        b"]" * 100_000,
+        b"\x80\x02]q\x00h\x00a.",
+        b"\x80\x02" + b"N" * 600_000 + b".",
+        b"\x80\x02X\xff\xff\xff\x7fx.",
+        b"<",
+    ],
+    ids=["system", "exception", "global", "nothing", "protocol", "marks", "lists", "cycle", "many", "long", "cut"],
+)
+def test_a_pickle_that_is_more_than_plain_data_ends_the_conversation(
+    path: Path, daemon: FakeControl, frame: bytes
+) -> None:
+    with connected(path) as bad, connected(path) as good:
+        bad.sendall(frame + END)
+        assert hear_pickle(bad) is None
+        assert say(good, PING) == PONG
+    assert daemon.calls == []
+    assert not Path("/tmp/banish-was-here").exists()
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_pickle_that_is_too_long_is_refused(path: Path) -> None:
+    with connected(path) as connection:
+        with suppress(ConnectionError):
+            connection.sendall(b"\x80\x04" + b"N" * (pickles.LIMIT + 100_000))
+        assert hear(connection)["error"]["text"] == f"a request is longer than {pickles.LIMIT} bytes"
 
 
 @pytest.mark.usefixtures("daemon")
@@ -257,3 +340,72 @@ def test_a_result_that_is_not_json_is_an_error_too(path: Path, daemon: FakeContr
     daemon.bans["sshd", "192.0.2.7"]["expires_at"] = float("inf")
     reply = client.ask(str(path), "banned", {})
     assert reply["error"]["text"].startswith("banned failed: ValueError")
+
+
+ASK = """
+import json, os, sys
+from banish.control import client
+path, command, *groups = sys.argv[1:]
+groups = [int(group) for group in groups] or [65534]
+os.setgroups(groups[1:])
+os.setgid(groups[0])
+os.setuid(65534)
+print(json.dumps(client.ask(path, command, {})))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become others")
+def test_a_group_may_command_another_may_look_and_the_rest_is_turned_away() -> None:
+    def ask(command: str, *groups: int) -> Any:
+        done = subprocess.run(
+            [sys.executable, "-c", ASK, str(path), command, *map(str, groups)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        return json.loads(done.stdout)
+
+    adm, games = 4, 60  # as every Debian has them
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "banish.sock"
+        Path(directory).chmod(0o755)
+        with running(path, groups=("adm", "games")) as control:
+            assert stat.S_IMODE(path.stat().st_mode) == 0o666
+            assert ask("ping") == {
+                "ok": False,
+                "error": {"text": "this user may not command banishd", "code": 4, "hint": "run banish as root"},
+            }
+            for groups in ((games,), (65534, 1, games)):
+                assert ask("ping", *groups) == PONG
+                refused = ask("flushlogs", *groups)["error"]
+                assert (refused["text"], refused["code"]) == ("this user may look, and not command", 4)
+            assert ask("flushlogs", adm)["ok"]
+            assert ask("flushlogs", 65534, games, adm)["ok"]
+            assert control.calls == []
+        with running(path, groups=("adm", "")):
+            assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_gid) == (0o660, adm)
+        with running(path, groups=("", "")):
+            assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_gid) == (0o600, os.getegid())
+        with running(path, groups=("no-such-group", "")) as control:
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+            assert [str(problem) for problem in control.server.problems] == [
+                "command_group = no-such-group: there is no such group (addgroup --system no-such-group)"
+            ]
+
+
+def test_thousands_of_misbehaving_clients_hurt_nobody(path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with running(path), ExitStack() as clients, connected(path) as good:
+        for number in range(2000):
+            bad = clients.enter_context(socket.socket(socket.AF_UNIX))
+            bad.settimeout(10)
+            bad.connect(str(path))
+            with suppress(ConnectionError):
+                bad.sendall((b"", b"\x80\x04]", b'{"command":', b"\xff" * 3000)[number % 4])
+            if number % 16 == 0:
+                assert say(good, PING) == PONG
+            if number >= 500 and number % 500 == 0:
+                clients.pop_all().close()
+        assert say(good, PING) == PONG
+    assert len(os.listdir("/proc/self/fd")) <= before + 2

@@ -90,7 +90,9 @@ def _ask(command: commands.Command, options: argparse.Namespace) -> int:
     results: list[Any] = []
     refusal: dict[str, Any] | None = None
     for asked in _requests(command, arguments):
-        reply = client.ask(options.socket, command.name, asked, until_exit=command.until_exit)
+        reply = client.ask(
+            options.socket, command.name, asked, until_exit=command.until_exit and not any(asked.values())
+        )
         if not reply["ok"]:
             refusal = reply["error"]
             break

@@ -6,6 +6,7 @@ import argparse
 
 from banish.cli.tools import BY_NAME, TOOLS
 from banish.control import client, commands
+from banish.control.spelling import nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,10 +67,8 @@ _KINDS: dict[str, Callable[[str], Any]] = {"seconds": _seconds, "number": int}
 
 def unknown(name: str) -> str:
     """Return what to say of a command that there is none, with the one that was probably meant."""
-    import difflib  # noqa: PLC0415 - the client imports only what every command needs
-
-    near = difflib.get_close_matches(name, [*commands.BY_NAME, *BY_NAME], n=1)
-    return f"unknown command {name!r} ({f'did you mean {near[0]}?' if near else 'banish help lists them'})"
+    near = nearest(name, [*commands.BY_NAME, *BY_NAME])
+    return f"unknown command {name!r} ({f'did you mean {near}?' if near else 'banish help lists them'})"
 
 
 def overview() -> str:

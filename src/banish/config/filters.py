@@ -12,7 +12,7 @@ from banish.config.text import BUILT_IN, Text
 from banish.matching.filter import FilterSettings
 from banish.matching.tags import UseDns
 
-_USEDNS: Mapping[str, UseDns] = {
+USEDNS: Mapping[str, UseDns] = {
     "yes": "yes",
     "true": "yes",
     "on": "yes",
@@ -51,5 +51,5 @@ def settings(options: Options) -> FilterSettings:
         ignoreregex=tuple(regex for regex, _ in options.entries("ignoreregex")),
         prefregex=options.word("prefregex"),
         maxlines=options.integer("maxlines", 1, least=1),
-        usedns=options.choice("usedns", "warn", _USEDNS, "no"),
+        usedns=options.choice("usedns", "warn", USEDNS, "no"),
     )

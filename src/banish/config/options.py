@@ -18,8 +18,8 @@ from banish.errors import ConfigError, Origin, Problem
 
 _T = TypeVar("_T")
 
-_TRUE = frozenset({"1", "on", "true", "yes"})
-_FALSE = frozenset({"0", "off", "false", "no", ""})
+TRUE = frozenset({"1", "on", "true", "yes"})
+FALSE = frozenset({"0", "off", "false", "no", ""})
 
 
 class Options:
@@ -63,9 +63,9 @@ class Options:
         word = self.word(option).lower()
         if option not in self.values:
             return default
-        if word not in _TRUE | _FALSE:
+        if word not in TRUE | FALSE:
             self.warn(option, "is neither yes nor no; no is used", "write true or false")
-        return word in _TRUE
+        return word in TRUE
 
     def integer(self, option: str, default: int, *, least: int) -> int:
         """Return the whole number *option*; a number below *least* counts as *least*."""

@@ -1,10 +1,10 @@
 """The daemon's own settings: logical name ``banish`` (``banish.conf``, ``banish.local``, ``banish.d``).
 
-Below what the user wrote there, and above what the package brings, ``loglevel`` and ``dbpurgeage`` of the user's ``fail2ban.conf``,
-``.local`` and ``.d`` count, so that a tree that served fail2ban goes on to mean the same. Where fail2ban itself keeps things
-(``logtarget``, ``socket``, ``dbfile`` and the rest) is not taken over: both programs may run side by side, and must not write into
-one file. A ``logtarget`` that somebody chose (one that is not in ``fail2ban.conf``, which a package brings) is answered by a
-warning that says where the log is, until ``banish.local`` names a target.
+Below what the user wrote there, and above what the package brings, ``loglevel``, ``syslogsocket``, ``allowipv6``, ``dbpurgeage`` and
+``dbmaxmatches`` of the user's ``fail2ban.conf``, ``.local`` and ``.d`` count, so that a tree that served fail2ban goes on to mean the
+same. Where fail2ban itself keeps things (``logtarget``, ``socket``, ``dbfile`` and the rest) is not taken over: both programs may run
+side by side, and must not write into one file. A ``logtarget`` that somebody chose (one that is not in ``fail2ban.conf``, which a
+package brings) is answered by a warning that says where the log is, until ``banish.local`` names a target.
 
 Problems name file and line, but no section: a section in a problem is a jail.
 """
@@ -24,9 +24,18 @@ from banish.errors import Problem
 from banish.safety.guard import RULES, SpareSettings
 
 _LEVELS = ("CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG", "TRACEDEBUG", "HEAVYDEBUG")
-_OPTIONS = ("loglevel", "logtarget", "dbpurgeage", "native_actions", "keepbans", "historyage", *RULES)
-_INHERITED = ("loglevel", "dbpurgeage")
+_OPTIONS = (
+    *("loglevel", "logtarget", "syslogsocket", "allowipv6", "dbpurgeage", "dbmaxmatches", "native_actions", "keepbans"),
+    *("historyage", "command_group", "read_group", *RULES),
+)
+_INHERITED = ("loglevel", "syslogsocket", "allowipv6", "dbpurgeage", "dbmaxmatches")
 _SECTION = "Definition"
+ALLOWIPV6 = {
+    "auto": "auto",
+    **dict.fromkeys(("yes", "true", "on", "1"), "yes"),
+    **dict.fromkeys(("no", "false", "off", "0"), "no"),
+}
+"""What may be written for ``allowipv6``, and what it means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,16 @@ class DaemonSettings:
     """``CRITICAL``, ``ERROR``, ``WARNING``, ``NOTICE``, ``INFO``, ``DEBUG``, ``TRACEDEBUG`` or ``HEAVYDEBUG``."""
     logtarget: str = "/var/log/banish.log"
     """A file, ``STDOUT``, ``STDERR``, ``SYSLOG``, ``SYSOUT`` or ``SYSTEMD-JOURNAL``, perhaps with options in brackets."""
+    syslogsocket: str = "auto"
+    """The socket of syslog, for ``logtarget = SYSLOG``; ``auto`` is /dev/log."""
+    allowipv6: str = "auto"
+    """``no``: names are resolved to IPv4 addresses only; ``auto`` and ``yes``: to what the system knows."""
+    command_group: str = ""
+    """A group whose members may command the daemon, besides root; empty for none."""
+    read_group: str = ""
+    """A group whose members may only look; empty for none."""
+    dbmaxmatches: int = 10
+    """How many lines are kept in the database for a ban, the last ones."""
     dbpurgeage: float = 86400.0
     """Seconds that an ended ban is remembered."""
     native_actions: bool = True
@@ -67,6 +86,11 @@ def load_settings(config_dir: Path | None, data_dir: Path) -> tuple[DaemonSettin
             "loglevel", default.loglevel, {level.lower(): level for level in _LEVELS}, default.loglevel
         ),
         logtarget=options.word("logtarget", default.logtarget),
+        syslogsocket=options.word("syslogsocket", default.syslogsocket),
+        allowipv6=options.choice("allowipv6", default.allowipv6, ALLOWIPV6, default.allowipv6),
+        command_group=options.word("command_group"),
+        read_group=options.word("read_group"),
+        dbmaxmatches=options.integer("dbmaxmatches", default.dbmaxmatches, least=0),
         dbpurgeage=options.seconds("dbpurgeage", default.dbpurgeage, forever=False),
         native_actions=options.boolean("native_actions", default.native_actions),
         keepbans=options.boolean("keepbans", default.keepbans),

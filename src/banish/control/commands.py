@@ -28,6 +28,12 @@ OK, FAILED, USAGE, NOT_RUNNING, NO_PERMISSION, NOT_FOUND, INVALID_CONFIGURATION 
 FOR_EVER = -1.0
 """Seconds of a ban without end on the wire, as jail.conf(5) spells it: JSON has no infinity."""
 
+FLAVORS = ("basic", "short", "stats", "cymru")
+"""Of ``status JAIL``, as fail2ban has them; ``stats`` and ``cymru`` show what ``basic`` does."""
+
+LONGEST_SLEEP = 60.0
+"""Seconds."""
+
 _LONGEST = 1e12
 """Seconds; some thirty thousand years are for ever."""
 
@@ -120,6 +126,20 @@ def _some_or_all(arguments: dict[str, Any]) -> str:
     return ""
 
 
+def _one_or_all(arguments: dict[str, Any]) -> str:
+    if arguments["everything"] and arguments["flavor"] is None and arguments["jail"] in FLAVORS:
+        arguments["jail"], arguments["flavor"] = None, arguments["jail"]
+    if arguments["everything"] and arguments["jail"]:
+        return "name a jail, or say --all"
+    if arguments["flavor"] not in (None, *FLAVORS):
+        return f"{arguments['flavor']!r} is no flavor; there are {', '.join(FLAVORS)}"
+    return ""
+
+
+def _seconds_or_none(arguments: dict[str, Any]) -> str:
+    return "how long?" if not 0 <= arguments["seconds"] <= LONGEST_SLEEP else ""
+
+
 def _found(arguments: dict[str, Any], rows: Any) -> int:
     return NOT_FOUND if arguments.get("network") and not rows else OK
 
@@ -141,8 +161,12 @@ COMMANDS = (
         "status",
         "show the jails, or one jail in detail",
         Argument("jail", "text", "a jail's name", metavar="JAIL"),
+        Argument("flavor", "text", "basic, short (without what is banned) or stats", metavar="FLAVOR"),
+        Argument("everything", "flag", "every jail in detail", option="--all"),
+        check=_one_or_all,
         reads=True,
     ),
+    Command("stats", "show the numbers of all jails as a table", reads=True),
     Command(
         "banned",
         "list the bans in force; with an address, those that concern it",
@@ -198,9 +222,79 @@ COMMANDS = (
         Argument("seconds", "seconds", "how far back: 1h, 2d (default: all there is)", metavar="D", option="--since"),
         reads=True,
     ),
-    Command("reload", "read the configuration again; bans stay", exit_=_all_valid),
+    Command(
+        "get",
+        "show the value of an option of a jail or of the daemon",
+        Argument("words", "texts", "the option, behind the jail it belongs to", metavar="[JAIL] OPTION", required=True),
+        reads=True,
+        text="banish.control.render_options",
+    ),
+    Command(
+        "set",
+        "set an option of a jail or of the daemon until the next reload",
+        Argument(
+            "words", "texts", "the option, behind the jail it belongs to", metavar="[JAIL] OPTION VALUE", required=True
+        ),
+        text="banish.control.render_options",
+    ),
+    Command(
+        "changes",
+        "show what was set since the configuration was read",
+        Argument("jail", "text", "in this jail only", metavar="JAIL"),
+        reads=True,
+        text="banish.control.render_options",
+    ),
+    Command(
+        "reload",
+        "read the configuration again; bans stay",
+        Argument("jail", "text", "of this jail only (default: of all)", metavar="JAIL"),
+        Argument("restart", "flag", "begin anew: counters, actions and bans", option="--restart"),
+        Argument("unban", "flag", "end the bans as well", option="--unban"),
+        Argument("if_exists", "flag", "a jail that does not exist is no error", option="--if-exists"),
+        Argument("everything", "flag", "all jails, as without JAIL", option="--all"),
+        exit_=_all_valid,
+    ),
+    Command(
+        "restart",
+        "have all jails, or one, begin anew with the configuration as it is now",
+        Argument("jail", "text", "this jail only (default: all)", metavar="JAIL"),
+        Argument("unban", "flag", "end the bans as well", option="--unban"),
+        Argument("if_exists", "flag", "a jail that does not exist is no error", option="--if-exists"),
+        exit_=_all_valid,
+    ),
+    Command(
+        "start",
+        "start a jail that was stopped or added",
+        Argument("jail", "text", "the jail", metavar="JAIL", required=True),
+    ),
+    Command(
+        "stop",
+        "stop the daemon, or one jail; bans stay and are restored when it starts again",
+        Argument("jail", "text", "this jail only", metavar="JAIL"),
+        Argument("everything", "flag", "every jail, and not the daemon", option="--all"),
+        until_exit=True,
+    ),
+    Command(
+        "add",
+        "add a jail that has nothing yet: set its options, then start it",
+        Argument("jail", "text", "its name", metavar="JAIL", required=True),
+        Argument("backend", "text", "what it reads: auto, polling, pyinotify or systemd", metavar="BACKEND"),
+    ),
+    Command("flushlogs", "open the log file again, as after logrotate has moved it"),
     Command("ping", "ask whether the daemon is there", reads=True),
-    Command("stop", "stop the daemon; bans stay and are restored when it starts again", until_exit=True),
+    Command("version", "show the version of the daemon", reads=True),
+    Command(
+        "echo",
+        "have the daemon say something, to try the connection",
+        Argument("words", "texts", "what it shall say", metavar="WORD..."),
+        reads=True,
+    ),
+    Command(
+        "sleep",
+        "let some time pass before the answer",
+        Argument("seconds", "seconds", "how long, a minute at most", metavar="TIME", required=True),
+        check=_seconds_or_none,
+    ),
 )
 
 BY_NAME = {command.name: command for command in COMMANDS}
@@ -217,12 +311,15 @@ def understand(document: dict[str, Any]) -> tuple[Command, dict[str, Any]]:
         raise ValueError(f"unknown command {name!r:.80}")
     if not isinstance(given, dict):
         raise ValueError(f"{command.name}: arguments must be an object")
+    return command, typed(command, given)
+
+
+def typed(command: Command, given: dict[str, Any]) -> dict[str, Any]:
+    """Return what was *given* by name as the method of *command* takes it, what was not as None or empty; raises ValueError."""
     known = {argument.name for argument in command.arguments}
     if unknown := sorted(given.keys() - known):
         raise ValueError(f"{command.name}: unknown argument {unknown[0]!r:.80}")
-    return command, {
-        argument.name: _typed(command, argument, given.get(argument.name)) for argument in command.arguments
-    }
+    return {argument.name: _typed(command, argument, given.get(argument.name)) for argument in command.arguments}
 
 
 def _typed(command: Command, argument: Argument, value: Any) -> Any:

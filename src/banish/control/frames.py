@@ -7,8 +7,7 @@
               {"ok": false, "error": {"text": "...", "code": 5, "hint": "..."}}
 
 A connection carries any number of requests, each answered before the next is read. The first byte of a request is ``{``, which
-tells it from fail2ban's pickle frames (0x80, the protocol opcode of pickle): those are closed without a word, because there is no
-answer that a fail2ban client of any version could read as "not here".
+tells it from fail2ban's frames (``pickles``), of which none begins like that; a connection may carry both.
 """
 
 from __future__ import annotations

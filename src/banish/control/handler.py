@@ -13,7 +13,7 @@ Times are Unix seconds; None stands for "for ever".
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
-from typing import Literal, NotRequired, Protocol, TypedDict
+from typing import Any, Literal, NotRequired, Protocol, TypedDict
 
 OutcomeName = Literal["banned", "prolonged", "already banned", "refused", "unbanned", "not banned", "invalid"]
 
@@ -129,6 +129,22 @@ class Reloaded(TypedDict):
     problems: list[ProblemRow]
 
 
+class Got(TypedDict):
+    """An option and its value, of the shape that fail2ban gives it; *jail* is None for one of the daemon."""
+
+    jail: str | None
+    option: str
+    value: Any
+
+
+class ChangeRow(TypedDict):
+    """That something was set at run time: *words* as they stood behind ``set``, without the jail."""
+
+    jail: str | None
+    at: float
+    words: list[str]
+
+
 class Pong(TypedDict):
     reply: Literal["pong"]
     version: str
@@ -138,11 +154,52 @@ class Stopping(TypedDict):
     stopping: Literal[True]
 
 
+class JailDone(TypedDict):
+    """*jails*: those that were started, stopped or added."""
+
+    jails: list[str]
+
+
+class StatsRow(TypedDict):
+    """The numbers of one jail; *backend* is what it reads with."""
+
+    name: str
+    backend: str
+    failed_now: int
+    failed_total: int
+    banned_now: int
+    banned_total: int
+
+
+class Flushed(TypedDict):
+    """*logs*: ``rolled over`` for a file, which was opened again; ``flushed`` for every other target."""
+
+    logs: Literal["rolled over", "flushed"]
+
+
+class Version(TypedDict):
+    version: str
+
+
+class Echo(TypedDict):
+    words: list[str]
+
+
+class Slept(TypedDict):
+    slept: float
+
+
 class Control(Protocol):
     """Who answers the commands."""
 
-    def status(self, jail: str | None) -> Status | Awaitable[Status]:
-        """Every jail, or the one asked for (with its bans)."""
+    def status(self, jail: str | None, flavor: str | None, everything: bool) -> Status | Awaitable[Status]:
+        """Every jail, or the one asked for; with what is banned for one jail, or when *everything* is wanted.
+
+        *flavor*: one of `commands.FLAVORS`; with ``short``, without what is banned.
+        """
+
+    def stats(self) -> list[StatsRow] | Awaitable[list[StatsRow]]:
+        """The numbers of every jail that runs."""
 
     def banned(self, network: str | None) -> Iterable[BannedRow] | Awaitable[list[BannedRow]]:
         """Bans in force; with *network*, those that overlap it."""
@@ -169,11 +226,49 @@ class Control(Protocol):
     def log(self, subject: str | None, seconds: float | None) -> list[LogRow] | Awaitable[list[LogRow]]:
         """The last events, the oldest first; those of *subject* and of the last *seconds* only, where they are given."""
 
-    def reload(self) -> Reloaded | Awaitable[Reloaded]:
-        """Read the configuration again and go on with it. A jail that cannot run is a problem, not an error."""
+    def get(self, words: list[str]) -> Got | Awaitable[Got]:
+        """Return the value of an option, see `options`."""
+
+    def set(self, words: list[str]) -> Got | Awaitable[Got]:
+        """Set an option, see `options`, and return what it is now; or carry out what has the form of one (``banip``)."""
+
+    def changes(self, jail: str | None) -> list[ChangeRow] | Awaitable[list[ChangeRow]]:
+        """What was set since the configuration was read, in all or in one jail."""
+
+    def reload(
+        self, jail: str | None, restart: bool, unban: bool, if_exists: bool, everything: bool
+    ) -> Reloaded | Awaitable[Reloaded]:
+        """Read the configuration again, of all or of *jail*, and go on with it. A jail that cannot run is a problem, not an error.
+
+        *restart* begins anew, *unban* ends bans; with *if_exists*, a *jail* that there is not is no error.
+        """
+
+    def restart(self, jail: str | None, unban: bool, if_exists: bool) -> Reloaded | Awaitable[Reloaded]:
+        """The same as ``reload`` with *restart*."""
+
+    def start(self, jail: str) -> JailDone | Awaitable[JailDone]:
+        """Start *jail*, which was stopped or added."""
+
+    def stop(self, jail: str | None, everything: bool) -> Stopping | JailDone | Awaitable[Stopping | JailDone]:
+        """Begin to stop, and return: the answer must still reach the client, which then waits for the process to end.
+
+        With *jail*, or *everything*: end that jail, or every jail, and stay.
+        """
+
+    def add(self, jail: str, backend: str | None) -> JailDone | Awaitable[JailDone]:
+        """Add a jail without logs and expressions, which is idle until it is started."""
+
+    def flushlogs(self) -> Flushed | Awaitable[Flushed]:
+        """Open the log file again."""
 
     def ping(self) -> Pong | Awaitable[Pong]:
         """Say that the daemon is there."""
 
-    def stop(self) -> Stopping | Awaitable[Stopping]:
-        """Begin to stop, and return: the answer must still reach the client, which then waits for the process to end."""
+    def version(self) -> Version | Awaitable[Version]:
+        """Say which version it is."""
+
+    def echo(self, words: list[str]) -> Echo | Awaitable[Echo]:
+        """Say *words*."""
+
+    def sleep(self, seconds: float) -> Slept | Awaitable[Slept]:
+        """Return after *seconds*."""

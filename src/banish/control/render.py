@@ -64,15 +64,17 @@ def painter(stream: TextIO, environment: Mapping[str, str]) -> Paint:
 def status(result: dict[str, Any], arguments: dict[str, Any], paint: Paint, _now: float) -> str:
     told = [row["text"] for row in result.get("problems", ())]
     problems = list(dict.fromkeys((*told, *(jail["problem"] for jail in result["jails"] if jail["problem"]))))
-    if arguments.get("jail") is not None and result["jails"]:
-        return _jail(result["jails"][0]) + _problems(problems, paint)
+    short = arguments.get("flavor") == "short"
+    if (arguments.get("jail") is not None or arguments.get("everything")) and result["jails"]:
+        shown = [_jail(jail, short=short) for jail in result["jails"] if jail["enabled"] or arguments.get("jail")]
+        return "\n".join(shown) + _problems(problems, paint)
     names = sorted(jail["name"] for jail in result["jails"] if jail["enabled"])
     return (f"Status\n|- Number of jail:\t{len(names)}\n`- Jail list:\t{', '.join(map(visible, names))}\n") + _problems(
         problems, paint
     )
 
 
-def _jail(jail: dict[str, Any]) -> str:
+def _jail(jail: dict[str, Any], *, short: bool = False) -> str:
     journal = jail.get("journalmatches")
     if journal:
         read = f"Journal matches:\t{' '.join(map(visible, journal))}"
@@ -86,8 +88,8 @@ def _jail(jail: dict[str, Any]) -> str:
         f"|  `- {read}\n"
         "`- Actions\n"
         f"   |- Currently banned:\t{jail['banned_now']}\n"
-        f"   |- Total banned:\t{jail['banned_total']}\n"
-        f"   `- Banned IP list:\t{' '.join(map(visible, jail.get('banned', ())))}\n"
+        f"   {'`-' if short else '|-'} Total banned:\t{jail['banned_total']}\n"
+        + ("" if short else f"   `- Banned IP list:\t{' '.join(map(visible, jail.get('banned', ())))}\n")
     )
 
 
@@ -103,25 +105,25 @@ def banned(result: list[dict[str, Any]], arguments: dict[str, Any], paint: Paint
     if not result:
         asked = arguments.get("network")
         return f"{visible(asked)} is not banned\n" if asked else "no bans\n"
-    table: list[tuple[str, ...]] = [("jail", "network", "since", "until", "left", "count", "origin", "reason")]
+    rows: list[tuple[str, ...]] = [("jail", "network", "since", "until", "left", "count", "origin", "reason")]
     for row in result:
         until = row["expires_at"]
-        table.append(
+        rows.append(
             (
                 visible(row["jail"]),
                 visible(_short(row["network"])),
-                _time(row["banned_at"]),
-                "for ever" if until is None else _time(until),
+                time_(row["banned_at"]),
+                "for ever" if until is None else time_(until),
                 "" if until is None else _left(until - now),
                 str(row["ban_count"]),
                 visible(row["origin"]),
                 visible(row["reason"]),
             )
         )
-    return _table(table, paint)
+    return table(rows, paint)
 
 
-def _table(rows: list[tuple[str, ...]], paint: Paint) -> str:
+def table(rows: list[tuple[str, ...]], paint: Paint) -> str:
     """Return *rows* in columns; the first is the head."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -144,7 +146,7 @@ def _outcome(row: dict[str, Any], paint: Paint) -> str:
     if row["jail"]:
         words.append(f"in {visible(row['jail'])}")
     if "expires_at" in row:
-        words.append("for ever" if row["expires_at"] is None else f"until {_time(row['expires_at'])}")
+        words.append("for ever" if row["expires_at"] is None else f"until {time_(row['expires_at'])}")
     reason = f": {visible(row['reason'])}" if row["reason"] else ""
     problem = f" ({paint('not in force yet', 'red')}: {visible(row['problem'])})" if "problem" in row else ""
     return " ".join(words) + reason + problem + "\n"
@@ -159,21 +161,71 @@ def log(result: list[dict[str, Any]], _arguments: dict[str, Any], paint: Paint, 
     if not result:
         return "nothing happened\n"
     cells = [
-        (_time(row["at"]), *(visible(row[key]) for key in ("jail", "kind", "address", "reason"))) for row in result
+        (time_(row["at"]), *(visible(row[key]) for key in ("jail", "kind", "address", "reason"))) for row in result
     ]
-    return _table([("time", "jail", "event", "address", "reason"), *cells], paint)
+    return table([("time", "jail", "event", "address", "reason"), *cells], paint)
 
 
 def reload(result: dict[str, Any], _arguments: dict[str, Any], paint: Paint, _now: float) -> str:
     return "OK\n" + _problems([row["text"] for row in result["problems"]], paint)
 
 
+def stats(result: list[dict[str, Any]], _arguments: dict[str, Any], paint: Paint, _now: float) -> str:
+    if not result:
+        return "No jails found.\n"
+    head = ("Jail", "Backend", "Failed now", "Failed", "Banned now", "Banned")
+    keys = ("failed_now", "failed_total", "banned_now", "banned_total")
+    rows = [(visible(row["name"]), visible(row["backend"]), *(str(row[key]) for key in keys)) for row in result]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+
+    def line(left: str, between: str, right: str) -> str:
+        return left + between.join("─" * (width + 2) for width in widths) + right
+
+    def cells(row: tuple[str, ...]) -> str:
+        shown = (
+            f" {cell.ljust(width) if place < 2 else cell.rjust(width)} "
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        return "│" + "│".join(shown) + "│"
+
+    lines = [line("┌", "┬", "┐"), paint(cells(head), "bold"), line("├", "┼", "┤")]
+    return "\n".join([*lines, *map(cells, rows), line("└", "┴", "┘")]) + "\n"
+
+
+def restart(result: dict[str, Any], _arguments: dict[str, Any], paint: Paint, _now: float) -> str:
+    return "OK\n" + _problems([row["text"] for row in result["problems"]], paint)
+
+
+def start(_result: dict[str, Any], _arguments: dict[str, Any], _paint: Paint, _now: float) -> str:
+    return "Jail started\n"
+
+
+def add(result: dict[str, Any], _arguments: dict[str, Any], _paint: Paint, _now: float) -> str:
+    return f"Added jail {visible(result['jails'][0])}\n"
+
+
+def flushlogs(result: dict[str, Any], _arguments: dict[str, Any], _paint: Paint, _now: float) -> str:
+    return f"logs: {result['logs']}\n"
+
+
+def version(result: dict[str, Any], _arguments: dict[str, Any], _paint: Paint, _now: float) -> str:
+    return f"{visible(result['version'])}\n"
+
+
+def echo(result: dict[str, Any], _arguments: dict[str, Any], _paint: Paint, _now: float) -> str:
+    return f"{visible(' '.join(result['words']))}\n"
+
+
+def sleep(_result: dict[str, Any], _arguments: dict[str, Any], _paint: Paint, _now: float) -> str:
+    return ""
+
+
 def ping(result: dict[str, Any], _arguments: dict[str, Any], _paint: Paint, _now: float) -> str:
     return f"Server replied: {visible(result['reply'])}\n"
 
 
-def stop(_result: dict[str, Any], _arguments: dict[str, Any], _paint: Paint, _now: float) -> str:
-    return "Shutdown successful\n"
+def stop(result: dict[str, Any], _arguments: dict[str, Any], _paint: Paint, _now: float) -> str:
+    return "Jail stopped\n" if "jails" in result else "Shutdown successful\n"
 
 
 def error(text: str, hint: str, paint: Paint) -> str:
@@ -186,7 +238,7 @@ def _short(network: str) -> str:
     return network.removesuffix("/128" if ":" in network else "/32")
 
 
-def _time(at: float) -> str:
+def time_(at: float) -> str:
     try:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
     except (OverflowError, OSError, ValueError):

@@ -1,48 +1,96 @@
 """The daemon's end of the unix socket.
 
-One side speaks frames (`frames`), the other is `handler.Control`. The socket belongs to root alone (0600), and the kernel is asked
-who connects (SO_PEERCRED, unix(7)) all the same. A client costs one task.
+One side speaks frames, our own (`frames`) or fail2ban's (`pickles`, `dialect`), told apart by their first byte; the other is
+`handler.Control`. The kernel is asked who connects (SO_PEERCRED, SO_PEERGROUPS, unix(7)): root and the daemon's own user command, and so
+do members of one group; members of another may only look. Without groups the socket is root's alone (0600). A client costs one task.
 
 The law: no client hurts the daemon or another client. A request has a longest size and a longest time to arrive, a reply a longest
-time to be taken; the number of clients is bounded, and when it is reached the one that has been silent longest is dropped first.
+time to be taken; the number of clients is bounded, and when it is reached the one that has been silent longest is dropped first, those
+who may only look before those who command.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import grp
 import inspect
 import logging
 import math
 import os
+import pwd
 import socket
 import stat
 import struct
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from banish.control import commands, frames
+from banish.control import commands, dialect, frames, pickles
+from banish.control.commands import Command
 from banish.control.handler import Control
-from banish.errors import ControlError
+from banish.errors import ControlError, Problem
 
 CLIENTS = 32
 PATIENCE = 30.0
 """Seconds a client may take for a request to arrive (silence included), or for a reply to be taken."""
 
-_PICKLE = b"\x80"
+READERS_LIMIT = 1 << 16
+"""Bytes of a request of somebody who may only look."""
+Role = Literal["command", "read"]
+
+_CHUNK = 1 << 16
 _GRACE = 5.0
 _UCRED = struct.Struct("3i")
+_SO_PEERGROUPS = 59  # <asm-generic/socket.h>; Python has no name for it
+_ROOM = 1024
+"""Bytes that Python gives a socket option: 256 groups."""
 
 _log = logging.getLogger("fail2ban.transmitter")
+
+
+class _Client:
+    """One connection: what has arrived and was not read yet, and since when nothing more has come."""
+
+    __slots__ = ("buffer", "reader", "role", "silent_since", "writer")
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, role: Role, now: float) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.role = role
+        self.buffer = bytearray()
+        self.silent_since = now
+        """``math.inf`` while a request of it is being answered."""
+
+    def may(self, row: Command) -> bool:
+        return self.role == "command" or row.reads
+
+    async def until(self, end: bytes, limit: int) -> bytes | None:
+        """Return what comes before *end*; None when the client leaves first. Raises OverflowError for more than *limit* bytes."""
+        looked = 0
+        while (place := self.buffer.find(end, looked)) < 0:
+            looked = max(0, len(self.buffer) - len(end) + 1)
+            if len(self.buffer) > limit:
+                raise OverflowError
+            if not await self.more():
+                return None
+        frame = bytes(self.buffer[:place])
+        del self.buffer[: place + len(end)]
+        return frame
+
+    async def more(self) -> bool:
+        """Wait for more to arrive; False when the client has left."""
+        chunk = await self.reader.read(_CHUNK)
+        self.buffer += chunk
+        return bool(chunk)
 
 
 class ControlServer:
     """Answers on *path* with what *control* says.
 
     users
-        User ids that may ask; root and the daemon's own user unless given.
+        User ids that may command; root and the daemon's own user unless given.
     """
 
     def __init__(
@@ -59,10 +107,35 @@ class ControlServer:
         self._limit = clients
         self._patience = patience
         self._users = {0, os.geteuid()} if users is None else users
+        self._groups: dict[int, Role] = {}
+        self.problems: list[Problem] = []
+        """Groups that are to be admitted and that there are not."""
         self._server: asyncio.Server | None = None
         self._inode = 0
-        self._silent_since: dict[asyncio.Task[Any], float] = {}
-        """Every client; ``math.inf`` while a request of it is being answered."""
+        self._clients: dict[asyncio.Task[Any], _Client] = {}
+
+    def admit(self, command_group: str, read_group: str) -> None:
+        """Let members of *command_group* command and members of *read_group* look; an empty name is nobody's."""
+        self._groups, self.problems = {}, []
+        for option, name, role in (("read_group", read_group, "read"), ("command_group", command_group, "command")):
+            if not name:
+                continue
+            try:
+                self._groups[grp.getgrnam(name).gr_gid] = "command" if role == "command" else "read"
+            except KeyError:
+                remedy = f"addgroup --system {name}"
+                self.problems.append(
+                    Problem("there is no such group", remedy, option=option, value=name, severity="warning")
+                )
+        if self._server is not None:
+            self._open_to_groups(self._path)
+
+    def _open_to_groups(self, path: Path) -> None:
+        """Let those connect who may ask: a single group by the socket's own group; with two, everybody, to be asked for his groups."""
+        gid = next(iter(self._groups), 0) if len(self._groups) < 2 else 0
+        with contextlib.suppress(OSError):  # not root: then the socket stays our own
+            os.chown(path, -1, gid if self._groups else os.getegid())
+            path.chmod((0o600, 0o660, 0o666)[len(self._groups)])
 
     async def start(self) -> None:
         """Listen. The directory is made (0755) when there is none; the socket of a dead daemon is replaced.
@@ -70,7 +143,7 @@ class ControlServer:
         Raises ControlError: code 1 when another daemon listens there or the path is not usable, 4 when permission is missing.
         """
         try:
-            listener = _listen(self._path)
+            listener = _listen(self._path, self._open_to_groups)
         except PermissionError as error:
             raise ControlError(
                 f"cannot listen on {self._path}: {error.strerror}",
@@ -82,7 +155,7 @@ class ControlServer:
                 f"cannot listen on {self._path}: {error.strerror or error}", hint="choose another path with --socket"
             ) from error
         self._inode = self._path.stat().st_ino
-        self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=frames.REQUEST_LIMIT)
+        self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=_CHUNK)
 
     async def close(self) -> None:
         """Stop listening and remove the socket; what is being answered is finished first (5 s at most)."""
@@ -90,18 +163,18 @@ class ControlServer:
             return
         self._server.close()
         self._server = None
-        with suppress(OSError):
+        with contextlib.suppress(OSError):
             if self._path.stat().st_ino == self._inode:
                 self._path.unlink()
         me = asyncio.current_task()
-        for client, since in self._silent_since.items():
-            if since < math.inf:
-                client.cancel()
-        clients = [client for client in self._silent_since if client is not me]
-        if clients:
-            _, unfinished = await asyncio.wait(clients, timeout=_GRACE)
-            for client in unfinished:
-                client.cancel()
+        for task, client in self._clients.items():
+            if client.silent_since < math.inf:
+                task.cancel()
+        tasks = [task for task in self._clients if task is not me]
+        if tasks:
+            _, unfinished = await asyncio.wait(tasks, timeout=_GRACE)
+            for task in unfinished:
+                task.cancel()
             await asyncio.gather(*unfinished, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -109,67 +182,104 @@ class ControlServer:
         assert me is not None  # noqa: S101 - a coroutine always runs in a task
         # With an empty buffer after every drain, dropping a client at any time loses nothing that was said.
         writer.transport.set_write_buffer_limits(high=0)
+        role = self._role(writer)
         try:
-            if not self._admit(me):
-                await self._send(writer, [frames.encode(_BUSY)])
-            elif not self._permitted(writer):
+            if role is None:
                 await self._send(writer, [frames.encode(_NOT_PERMITTED)])
-            else:
-                while (frame := await self._receive(reader, writer, me)) is not None:
-                    self._silent_since[me] = math.inf
-                    await self._send(writer, await self._answer(frame))
-                    if self._server is None:
-                        break
-        except (OSError, asyncio.IncompleteReadError):
+                return
+            client = _Client(reader, writer, role, asyncio.get_running_loop().time())
+            if not self._admit(me, client):
+                await self._send(writer, [frames.encode(_BUSY)])
+                return
+            while (reply := await self._answered(client)) is not None:
+                await self._send(writer, reply)
+                if self._server is None:
+                    break
+        except OSError:
             # It left, or took too long: nobody is there to be told.
             pass
         except asyncio.CancelledError:
             # Dropped, for another client or at the end. Python 3.11's streams would log a traceback for a cancelled task.
             pass
         finally:
-            self._silent_since.pop(me, None)
+            self._clients.pop(me, None)
             writer.transport.abort()
 
-    def _admit(self, client: asyncio.Task[Any]) -> bool:
-        if len(self._silent_since) >= self._limit:
-            longest = min(self._silent_since, key=self._silent_since.__getitem__)
-            if self._silent_since[longest] == math.inf:
+    def _admit(self, task: asyncio.Task[Any], client: _Client) -> bool:
+        if len(self._clients) >= self._limit:
+            # Those who only look make room first, and never push out who commands.
+            order = sorted(self._clients.items(), key=lambda item: (item[1].role == "command", item[1].silent_since))
+            silent = [(each, its) for each, its in order if its.silent_since < math.inf]
+            if not silent or (client.role == "read" and silent[0][1].role == "command"):
                 return False
-            del self._silent_since[longest]
-            longest.cancel()
-        self._silent_since[client] = asyncio.get_running_loop().time()
+            del self._clients[silent[0][0]]
+            silent[0][0].cancel()
+        self._clients[task] = client
         return True
 
-    def _permitted(self, writer: asyncio.StreamWriter) -> bool:
+    def _role(self, writer: asyncio.StreamWriter) -> Role | None:
+        """What the one at the other end may do; None for nothing at all."""
         peer = writer.get_extra_info("socket")
-        _pid, uid, _gid = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-        return uid in self._users
+        _pid, uid, gid = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+        if uid in self._users:
+            return "command"
+        if not self._groups:
+            return None
+        roles = {self._groups.get(each) for each in (gid, *_groups_of(peer, uid, gid))}
+        return "command" if "command" in roles else "read" if "read" in roles else None
 
-    async def _receive(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, me: asyncio.Task[Any]
-    ) -> bytes | None:
-        """Return the next request, or None when there is none to come."""
-        self._silent_since[me] = asyncio.get_running_loop().time()
+    async def _answered(self, client: _Client) -> Iterable[bytes] | None:
+        """Read the next request and return the reply to it, in pieces; None when there is none to come."""
+        client.silent_since = asyncio.get_running_loop().time()
+        limited = client.role == "read"
         try:
             async with asyncio.timeout(self._patience):
-                first = await reader.read(1)
-                if first in (b"", _PICKLE):
+                if not client.buffer and not await client.more():
                     return None
-                if first == b"{":
-                    return first + await reader.readuntil(b"\n")
-        except asyncio.LimitOverrunError:
-            complaint = f"a request is longer than {frames.REQUEST_LIMIT} bytes"
-        else:
-            complaint = "a request begins with '{'"
-        await self._send(writer, [frames.encode(frames.failure(complaint, commands.USAGE))])
-        return None
+                ours = client.buffer[:1] == b"{"
+                if not ours and client.buffer[0] not in pickles.BEGINNINGS:
+                    complaint = "a request begins with '{'"
+                    await self._send(client.writer, [frames.encode(frames.failure(complaint, commands.USAGE))])
+                    return None
+                longest = frames.REQUEST_LIMIT if ours else pickles.LIMIT
+                longest = min(longest, READERS_LIMIT) if limited else longest
+                frame = await client.until(b"\n" if ours else pickles.END, longest)
+        except OverflowError:
+            complaint = f"a request is longer than {longest} bytes"
+            await self._send(client.writer, [frames.encode(frames.failure(complaint, commands.USAGE))])
+            return None
+        if frame is None or frame == pickles.CLOSE:
+            return None
+        client.silent_since = math.inf
+        return await (self._answer(frame, client) if ours else self._answer_fail2ban(frame, client))
 
-    async def _answer(self, frame: bytes) -> Iterable[bytes]:
+    async def _answer_fail2ban(self, frame: bytes, client: _Client) -> Iterable[bytes] | None:
+        """The same in fail2ban's dialect; what is no plain data ends the conversation, as nobody who means well sends it."""
+        try:
+            reading = pickles.read(frame)
+            while True:
+                try:
+                    next(reading)
+                except StopIteration as read:
+                    protocol, words = read.value
+                    break
+                await asyncio.sleep(0)
+        except ValueError as error:
+            _log.warning("A client sent what is no command: %s", error)
+            return None
+        result = await dialect.carry_out(self._control, words, client.may)
+        if isinstance(result, dialect.Refusal):
+            return [pickles.failure(*result, protocol)]
+        return [pickles.reply(result, protocol)]
+
+    async def _answer(self, frame: bytes, client: _Client) -> Iterable[bytes]:
         """Return the reply, in pieces; those of many rows are made while they are sent."""
         try:
             command, arguments = commands.understand(frames.decode(frame))
         except ValueError as error:
             return [frames.encode(frames.failure(str(error), commands.USAGE))]
+        if not client.may(command):
+            return [frames.encode(_MAY_ONLY_LOOK)]
         try:
             result = getattr(self._control, command.method)(**arguments)
             if inspect.isawaitable(result):
@@ -207,11 +317,24 @@ class ControlServer:
 
 
 _BUSY = frames.failure("banishd answers as many clients as it can already", commands.FAILED, "try again")
+_MAY_ONLY_LOOK = frames.failure("this user may look, and not command", commands.NO_PERMISSION, "run banish as root")
 _NOT_PERMITTED = frames.failure("this user may not command banishd", commands.NO_PERMISSION, "run banish as root")
 
 
-def _listen(path: Path) -> socket.socket:
-    """Return a listening socket at *path*, mode 0600.
+def _groups_of(peer: socket.socket, uid: int, gid: int) -> Collection[int]:
+    """The supplementary groups that *peer* had when it connected; where these are not to be had, those that its user has now."""
+    try:
+        raw = peer.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _ROOM)
+    except OSError:  # Linux before 4.13, or more than there is room for
+        try:
+            return os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
+        except (KeyError, OSError):
+            return ()
+    return struct.unpack(f"{len(raw) // 4}I", raw)
+
+
+def _listen(path: Path, permit: Callable[[Path], None]) -> socket.socket:
+    """Return a listening socket at *path*, mode 0600 unless *permit* gives it another.
 
     It is made under another name, restricted, and only then put in its place: nobody can connect in between, whatever the umask.
     """
@@ -223,12 +346,13 @@ def _listen(path: Path) -> socket.socket:
     try:
         listener.bind(str(beside))
         beside.chmod(0o600)
+        permit(beside)
         listener.listen(CLIENTS)
         listener.setblocking(False)
         beside.rename(path)
     except BaseException:
         listener.close()
-        with suppress(OSError):
+        with contextlib.suppress(OSError):
             beside.unlink()
         raise
     return listener

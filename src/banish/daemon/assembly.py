@@ -22,10 +22,11 @@ from banish.patience import ENDLESS, Patience
 
 @dataclass(slots=True)
 class Running:
-    """A jail at work and the configuration it was made from."""
+    """A jail at work and the configuration it was made from; one that is *idle* is shown no line."""
 
     config: JailConfig
     jail: Jail
+    idle: bool = False
 
 
 @dataclass(slots=True)
@@ -54,7 +55,7 @@ def assemble(
     for config in configuration.jails:
         name, known = config.name, before.get(config.name)
         if known is not None and known.config == config:
-            made.running[name] = Running(config, known.jail)
+            made.running[name] = Running(config, known.jail, known.idle)
             continue
         found = examine(config)
         errors = [problem for problem in found if problem.severity == "error"]
@@ -72,7 +73,7 @@ def assemble(
         )
         if known is not None:
             jail.inherit(known.jail)
-        made.running[name] = Running(config, jail)
+        made.running[name] = Running(config, jail, known is not None and known.idle)
     for name in configuration.left_out:
         errors = [
             problem for problem in configuration.problems if problem.section == name and problem.severity == "error"

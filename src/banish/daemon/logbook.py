@@ -50,7 +50,7 @@ class Logbook:
         for name, level in LEVELS.items():
             logging.addLevelName(level, name)
         self._least = LEVELS["INFO"]
-        self._target = ""
+        self._target = ("", "auto")
         self._handler: logtarget.Handler | None = None
 
     @property
@@ -61,14 +61,30 @@ class Logbook:
         """
         return self._handler.trouble if self._handler is not None else None
 
-    def configure(self, target: str, level: str) -> None:
-        """Write to *target* from *level* on. Raises ConfigError when either cannot be used; the former target then stays."""
+    @property
+    def target(self) -> str:
+        """``logtarget``, as it was configured."""
+        return self._target[0]
+
+    @property
+    def syslogsocket(self) -> str:
+        return self._target[1]
+
+    @property
+    def level(self) -> str:
+        return next(name for name, number in LEVELS.items() if number == self._least)
+
+    def configure(self, target: str, level: str, syslogsocket: str = "auto") -> None:
+        """Write to *target* from *level* on; *syslogsocket* is where syslog listens, ``auto`` for where it always does.
+
+        Raises ConfigError when one of them cannot be used; the former target then stays.
+        """
         if level.upper() not in LEVELS:
             raise ConfigError(Problem("unknown level", f"one of {', '.join(LEVELS)}", option="loglevel", value=level))
-        if self._handler is None or target != self._target:
-            handler = _handler(target)
+        if self._handler is None or (target, syslogsocket) != self._target:
+            handler = _handler(target, syslogsocket)
             self.close()
-            self._handler, self._target = handler, target
+            self._handler, self._target = handler, (target, syslogsocket)
         self._least = LEVELS[level.upper()]
 
     def reopen(self) -> None:
@@ -83,7 +99,7 @@ class Logbook:
         """Let go of the target."""
         if self._handler is not None:
             self._handler.close()
-        self._handler, self._target = None, ""
+        self._handler, self._target = None, ("", "auto")
 
     def say(self, logger: str, level: str, text: str) -> None:
         """Write one line; *logger* without its ``fail2ban.``. Never raises: see `trouble`."""
@@ -144,13 +160,13 @@ class Logbook:
 def _of_event(event: Failure | Ignored | Notice) -> list[_Line]:
     if isinstance(event, Failure):
         found = f"[{event.jail}] Found {event.id}"
-        lines = [("filter", "INFO", f"{found} - {_local(event.at)}")]
+        lines = [("filter", "INFO", f"{found} - {local(event.at)}")]
         if event.bans:
             # fail2ban reckons in floats, but for the limit.
             limited = event.weight <= 2 ** min(event.bans - 1, 64)
             weight = f"{event.weight}" if limited else f"{event.weight:.1f}"
             text = f"{event.bans} # -> {weight}{', Ban' if event.due else ''}"
-            lines.append(("observer", "INFO", f"{found}, bad - {_local(event.at)}, {text}"))
+            lines.append(("observer", "INFO", f"{found}, bad - {local(event.at)}, {text}"))
         return lines
     if isinstance(event, Ignored):
         return [("filter", "INFO", f"[{event.jail}] Ignore {event.id} by {event.rule}")]
@@ -169,7 +185,7 @@ def _of_entry(entry: Entry, now: float) -> list[_Line]:
     if entry.outcome == "expired":
         return [("actions", "INFO", f"{who}Ignore {decision.id}, expired bantime")]
     if entry.outcome == "prolonged":
-        return [("actions", "INFO", f"{who}Prolong Ban {decision.id} until {_local(decision.expires_at)}")]
+        return [("actions", "INFO", f"{who}Prolong Ban {decision.id} until {local(decision.expires_at)}")]
     # Lines that were on their way when the ban began are normal; much later they mean that it does not hold.
     since = now - decision.at
     level = "DEBUG" if since < 3 else "NOTICE" if since < 60 else "WARNING"
@@ -179,18 +195,18 @@ def _of_entry(entry: Entry, now: float) -> list[_Line]:
 def _increased(decision: Decision, increase: Increase) -> list[_Line]:
     seconds = decision.expires_at - decision.at
     words = durations.render(seconds)
-    who = f"[{decision.jail}] IP {decision.id} is bad: {increase.bans} # last {_local(increase.last_at)}"
+    who = f"[{decision.jail}] IP {decision.id} is bad: {increase.bans} # last {local(increase.last_at)}"
     lines = [("observer", "INFO", f"{who} - incr {durations.render(increase.base)} to {words}")]
     if seconds != increase.base:
-        text = f"{increase.bans + 1} # {words} -> {_local(decision.expires_at)}"
+        text = f"{increase.bans + 1} # {words} -> {local(decision.expires_at)}"
         lines.append(("observer", "NOTICE", f"[{decision.jail}] Increase Ban {decision.id} ({text})"))
     return lines
 
 
-def _handler(target: str) -> logtarget.Handler:
+def _handler(target: str, syslogsocket: str) -> logtarget.Handler:
     parsed = logtarget.parse(target)
     try:
-        return logtarget.open_target(parsed)
+        return logtarget.open_target(parsed, logtarget.DEV_LOG if syslogsocket == "auto" else syslogsocket)
     except OSError as error:
         remedy = f"name a writable file, or one of {', '.join(logtarget.WORDS)}"
         raise ConfigError(
@@ -199,7 +215,8 @@ def _handler(target: str) -> logtarget.Handler:
 
 
 @lru_cache(maxsize=16)
-def _local(at: float) -> str:
+def local(at: float) -> str:
+    """Return a time as the log has it."""
     try:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
     except (OverflowError, ValueError, OSError):

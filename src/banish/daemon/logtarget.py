@@ -101,8 +101,8 @@ def parse(text: str) -> Target:
     )
 
 
-def open_target(target: Target) -> Handler:
-    """Return a handler that writes to *target*. Raises OSError when that cannot be had."""
+def open_target(target: Target, syslogsocket: str = "") -> Handler:
+    """Return a handler that writes to *target*, by *syslogsocket* if that is syslog. Raises OSError when it cannot be had."""
     if target.name in ("STDOUT", "SYSOUT"):
         return Descriptor(target, 1)
     if target.name == "STDERR":
@@ -110,7 +110,7 @@ def open_target(target: Target) -> Handler:
     if target.name == "SYSTEMD-JOURNAL" and os.path.exists(JOURNAL):
         return Journal(target, JOURNAL)
     if target.name in ("SYSLOG", "SYSTEMD-JOURNAL"):
-        return Syslog(target, DEV_LOG)
+        return Syslog(target, syslogsocket or DEV_LOG)
     return File(target)
 
 

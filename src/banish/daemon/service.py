@@ -6,10 +6,10 @@ commands; a new one is a class in ``daemon.desks`` and a base of `Service`.
 
 from __future__ import annotations
 
-from banish.daemon.desks.bans import Bans
 from banish.daemon.desks.house import House
+from banish.daemon.desks.options import OptionDesk
 from banish.daemon.desks.status import StatusDesk
 
 
-class Service(StatusDesk, Bans, House):
+class Service(StatusDesk, OptionDesk, House):
     """Carries out commands on a running daemon; see ``control.handler.Control`` for what each takes and returns."""

@@ -38,6 +38,8 @@ class Subscribers:
     def _find(self, source: str, patterns: frozenset[str], running: Mapping[str, Running]) -> list[Subscription]:
         found: dict[LineSettings, list[Jail]] = {}
         for each in running.values():
+            if each.idle:
+                continue
             if each.config.reads == "journal":
                 if each.config.watch.name == source:
                     found.setdefault(entries.SETTINGS, []).append(each.jail)

@@ -74,6 +74,8 @@ class Names:
         self._questions: SimpleQueue[_Question | None] = SimpleQueue()
         self._workers: list[Thread] = []
         self._closed = False
+        self.ipv6 = True
+        """Whether addresses of IPv6 are among the answers; see `allow_ipv6`."""
 
     def known(self, name: str, now: float) -> tuple[Network, ...] | None:
         """Return the remembered addresses of *name*, None when it has to be asked for."""
@@ -112,6 +114,12 @@ class Names:
         except TimeoutError:
             self._remember(key, _Answer((), now + self._lifetime))
             return ()
+
+    def allow_ipv6(self, allowed: bool) -> None:
+        """Have addresses of IPv6 among the answers or not, from now on (fail2ban.conf(5) ``allowipv6``)."""
+        if allowed != self.ipv6:
+            self.ipv6 = allowed
+            self._answers.clear()
 
     def close(self) -> None:
         """Forget everything and let the threads end; who still waits gets no addresses. Does not wait for a name server."""
@@ -152,7 +160,8 @@ class Names:
             ValueError,
         ):  # ValueError, of which UnicodeError is one: a name that no resolver can be asked for
             return ()
-        return tuple(dict.fromkeys(network for network in found if network is not None))
+        wanted = (network for network in found if network is not None and (self.ipv6 or network.version == 4))
+        return tuple(dict.fromkeys(wanted))
 
     def _answered(self, question: _Question, networks: tuple[Network, ...]) -> None:
         if self._asked.get(question.name) is question.asked:

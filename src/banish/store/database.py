@@ -75,6 +75,8 @@ class Store:
         self._bans: dict[Key, Decision | float | None] = {}
         """Not yet written: a ban, when it was ended, or None: it is to be forgotten."""
         self._positions: dict[str, Position | Cursor | None] = {}
+        self.most_matches: int | None = None
+        """Lines that are kept of a ban, the last ones; None for all that it brings."""
         self._pardoned: dict[str, float] = {}
         """Jails whose bans were all pardoned, and when; earlier than what is in *_bans*."""
         self._swept: tuple[bytes, bytes] | None = (b"", b"")
@@ -424,7 +426,7 @@ class Store:
                 write.executemany(_PARDON_JAIL, [(rows.text(jail), at) for jail, at in self._pardoned.items()])
                 self._swept = (b"", b"")
             write.executemany(_BAN, map(rows.ban_row, bans))
-            write.executemany(_EVIDENCE, map(rows.evidence_row, told))
+            write.executemany(_EVIDENCE, [rows.evidence_row(ban, self.most_matches) for ban in told])
             write.executemany(
                 _UNBAN,
                 [

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from banish.control import commands
 from banish.control.handler import ProblemRow
+from banish.control.spelling import nearest
 from banish.daemon.assembly import Running
-from banish.errors import ControlError, Problem
+from banish.errors import ControlError, Problem, UnknownJailError
 
 if TYPE_CHECKING:
     from banish.daemon.supervisor import Supervisor
@@ -40,10 +40,11 @@ class Desk:
     def no_such(self, jail: str) -> ControlError:
         """Return the error for a jail that does not run, with what may have been meant."""
         if jail in self.daemon.broken:
-            return ControlError(f"the jail '{jail}' does not run: {self.daemon.broken[jail]}", commands.NOT_FOUND)
-        near = difflib.get_close_matches(jail, self.daemon.running, n=1)
-        names = f"did you mean '{near[0]}'?" if near else f"the jails are: {', '.join(sorted(self.daemon.running))}"
-        return ControlError(f"Sorry but the jail '{jail}' does not exist", commands.NOT_FOUND, names)
+            why = f"the jail '{jail}' does not run: {self.daemon.broken[jail]}"
+            return UnknownJailError(why, jail, commands.NOT_FOUND)
+        near = nearest(jail, self.daemon.running)
+        names = f"did you mean '{near}'?" if near else f"the jails are: {', '.join(sorted(self.daemon.running))}"
+        return UnknownJailError(f"Sorry but the jail '{jail}' does not exist", jail, commands.NOT_FOUND, names)
 
 
 def problem_rows(problems: Iterable[Problem]) -> list[ProblemRow]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import banish
 from banish.control import commands
-from banish.control.handler import JailStatus, LogRow, SourceStatus, Status
+from banish.control.handler import JailStatus, LogRow, SourceStatus, StatsRow, Status
 from banish.daemon.desks.desk import Desk, problem_rows
 from banish.errors import ControlError, Problem, StoreError
 from banish.sources.matches import Match
@@ -15,19 +15,36 @@ from banish.sources.matches import Match
 class StatusDesk(Desk):
     """Says how the jails are, and what happened to them."""
 
-    def status(self, jail: str | None) -> Status:
-        """Return the state of every jail, or of one with what it bans."""
+    def status(self, jail: str | None, flavor: str | None = None, everything: bool = False) -> Status:
+        """Return the state of every jail, or of one; with what is banned where that is wanted."""
         self.at_work()
         names = sorted({*self.daemon.running, *self.daemon.broken})
         if jail is not None and jail not in names:
             raise self.no_such(jail)
         problems = self.daemon.problems()
+        banned = (jail is not None or everything) and flavor != "short"
         return {
             "version": banish.__version__,
             "uptime": round(self.clock() - self.daemon.started_at, 3),
-            "jails": [self._jail(name, problems, banned=jail is not None) for name in names if jail in (None, name)],
+            "jails": [self._jail(name, problems, banned=banned) for name in names if jail in (None, name)],
             "problems": problem_rows(problem for problem in problems if jail is None or problem.section == jail),
         }
+
+    def stats(self) -> list[StatsRow]:
+        """Return the numbers of every jail that runs."""
+        self.at_work()
+        ledger = self.daemon.ledger
+        return [
+            {
+                "name": name,
+                "backend": running.config.backend,
+                "failed_now": running.jail.failed_now,
+                "failed_total": running.jail.failed_total,
+                "banned_now": ledger.banned(name),
+                "banned_total": ledger.banned_total(name),
+            }
+            for name, running in sorted(self.daemon.running.items())
+        ]
 
     def log(self, subject: str | None, seconds: float | None) -> list[LogRow]:
         """Return the last events."""

@@ -172,6 +172,25 @@ class Post:
         self._try_lost_again()
         self._spawn(self._reload())
 
+    async def call(self, method: str, decision: Decision | None) -> None:
+        """Have the action do what *method* says, beside what it does anyway; raises NotDone when it could not."""
+        performer = self._performer
+        if decision is None:
+            await {"start": performer.start, "stop": performer.stop, "flush": performer.flush}.get(
+                method, performer.reload
+            )()
+            return
+        ticket = self._ticket(decision)
+        match method:
+            case "ban" | "reban":
+                await performer.ban(ticket, again=method == "reban")
+            case "unban":
+                await performer.unban(ticket)
+            case "prolong":
+                await performer.prolong(ticket)
+            case _:
+                await performer.check(ticket)
+
     async def stop(self, deadline: float) -> None:
         """End every ban and stop the action, by *deadline* (of ``time.monotonic``) or soon after. Raises nothing."""
         self._closing.set()

@@ -8,22 +8,27 @@ an earlier run has done it before), and when a reload brings an action that is n
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from banish import addresses
 from banish.enforcement.actions import ActionSettings
 from banish.enforcement.commands.performer import NameOf, Performer, Say
 from banish.enforcement.commands.post import Post
 from banish.enforcement.commands.pythonaction import PythonAction
 from banish.enforcement.commands.shellaction import ShellAction
 from banish.enforcement.commands.ticket import World
-from banish.errors import Problem
+from banish.errors import ControlError, Problem
 from banish.model import Change, Decision
 
 ALTOGETHER = 32
 STOP_WITHIN = 60.0
 """Seconds until a stop is over, whatever commands do; a third of what systemd waits is left for the rest."""
+
+
+_ABOUT_NO_BAN = ("start", "stop", "flush", "reload")
 
 
 class Runner:
@@ -81,6 +86,16 @@ class Runner:
                 for post in self._posts.get(jail, {}).values():
                     post.flush_if_all_end()
 
+    async def call(self, jail: str, actname: str, method: str, given: str, now: float) -> None:
+        """Have one action do by hand what *method* says; *given* is a JSON object with ``ip`` where it concerns a ban.
+
+        Raises ControlError when it does not run or *given* makes no sense, and NotDone when it could not do it.
+        """
+        post = self._posts.get(jail, {}).get(actname)
+        if post is None:
+            raise ControlError(f"the action {actname} of {jail} does not run")
+        await post.call(method, None if method in _ABOUT_NO_BAN else _decision(jail, given, now))
+
     def problems(self) -> list[Problem]:
         """Return what keeps actions from being carried out, for a person to read."""
         return [problem for posts in self._posts.values() for post in posts.values() for problem in post.problems()]
@@ -126,3 +141,16 @@ class Runner:
         task = asyncio.get_running_loop().create_task(post.stop(deadline))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
+
+
+def _decision(jail: str, given: str, now: float) -> Decision:
+    """Return the ban that *given* describes, for an action that is told of it by hand."""
+    try:
+        words = json.loads(given or "{}")
+    except ValueError:
+        raise ControlError(f"{given!r:.200} is no JSON object") from None
+    id_ = words.get("ip") if isinstance(words, dict) else None
+    if not isinstance(id_, str):
+        raise ControlError('whom? say it as JSON: {"ip": "192.0.2.7"}')
+    network = addresses.parse(id_)
+    return Decision(jail, id_ if network is None else addresses.show(network), network, now, now, "admin", "by hand")
