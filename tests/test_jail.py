@@ -219,3 +219,30 @@ def test_time_passing_empties_the_table() -> None:
 @pytest.mark.parametrize("host", ["999.0.0.1", "192.0.2.7.example.org", "a" * 300])
 def test_odd_hosts_never_raise(host: str) -> None:
     Jail(SETTINGS).feed(failed(0, host=host), NOW)
+
+
+def test_an_attempt_that_somebody_tells_of_weighs_as_much_as_it_has_lines() -> None:
+    jail = Jail(replace(SETTINGS, ignore=IgnoreSettings(ignoreip=("192.0.2.9",))))
+    him, spared = addresses.parse("192.0.2.7"), addresses.parse("192.0.2.9")
+    assert kinds(jail.attempt("192.0.2.7", him, (), NOW)) == ["Failure"]
+    assert (jail.failed_now, jail.failed_total) == (1, 1)
+    assert kinds(jail.attempt("192.0.2.9", spared, ("a", "b", "c"), NOW)) == ["Ignored"]
+    events = jail.attempt("192.0.2.7", him, ("one", "two"), NOW + 1)
+    assert kinds(events) == ["Failure", "Decision"]
+    assert decisions(events)[0].matches == ("one", "two")
+    assert jail.failed_total == 2
+
+
+def test_a_jail_that_is_made_anew_with_the_same_filter_goes_on_with_its_sessions() -> None:
+    filter_ = FilterSettings(
+        failregex=(
+            r"^ \[<F-MLFID>\d+</F-MLFID>\] <F-NOFAIL>from</F-NOFAIL> <HOST>$",
+            r"^ \[<F-MLFID>\d+</F-MLFID>\] failed$",
+        )
+    )
+    first = Jail(replace(SETTINGS, filter=filter_))
+    said = [Line(text, text, NOW) for text in (" [7] from 192.0.2.7", " [7] failed")]
+    assert first.feed(said[:1], NOW) == []
+    second = Jail(replace(SETTINGS, filter=filter_, bantime=BanTimeSettings(60)))
+    second.inherit(first)
+    assert kinds(second.feed(said[1:], NOW)) == ["Failure"]

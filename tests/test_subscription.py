@@ -155,12 +155,24 @@ def test_an_impossible_date_is_none() -> None:
 
 
 def test_after_a_date_in_another_format_every_line_of_the_stretch_is_shown() -> None:
+    house = House(REFUSED.filter, first="11-30-2026 23:58:20 up\n")
+    text = "11-30-2026 23:58:21 a\n2026-11-30 23:58:22 b\n11-30-2026 23:58:23 c\n"
+    assert house.shown(text) == [
+        ("11-30-2026 23:58:21 a", TIME),
+        ("2026-11-30 23:58:22 b", ANY),
+        ("11-30-2026 23:58:23 c", ANY),
+    ]
+
+
+def test_not_so_where_no_other_format_could_mean_another_date() -> None:
     house = House(REFUSED.filter)
     text = "Nov 30 23:58:21 a\n2026-11-30 23:58:22 b\nNov 30 23:58:23 c\n"
+    assert house.shown(text) == [("Nov 30 23:58:23 c", TIME)]
+    text = "Nov 30 23:58:24 a\n2026-11-30 23:58:25 refused b\nNov 30 23:58:26 c\n"
     assert house.shown(text) == [
-        ("Nov 30 23:58:21 a", TIME),
-        ("2026-11-30 23:58:22 b", ANY),
-        ("Nov 30 23:58:23 c", ANY),
+        ("Nov 30 23:58:24 a", TIME),
+        ("2026-11-30 23:58:25 refused b", ANY),
+        ("Nov 30 23:58:26 c", ANY),
     ]
 
 
@@ -210,8 +222,8 @@ def test_one_jail_that_sees_every_line_does_not_make_others_see_them() -> None:
 
 
 def test_how_lines_begin_is_learnt_anew_when_many_begin_otherwise() -> None:
-    house = House(REFUSED.filter)
-    text = "".join(f"Dec  1 00:00:{second:02d} a\n" for second in range(50))
+    house = House(REFUSED.filter, first="11-30-2026 23:58:20 up\n")
+    text = "".join(f"12-13-2026 00:00:{second:02d} a\n" for second in range(50))
     assert [len(house.shown(text)) for _ in range(3)] == [1, 1, 1], "of lines that are dated only the last is shown"
     strays = house.subscription._strays()
     assert strays is not None

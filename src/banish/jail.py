@@ -122,11 +122,13 @@ class Jail:
         return self._sightings.program(stretch) is not None
 
     def attempt(self, id_: str, network: Network | None, lines: tuple[str, ...], at: float) -> list[Event]:
-        """Count a failure that somebody tells of, or one for each of *lines*."""
+        """Count a failure that somebody tells of, which weighs as much as it has *lines*."""
         events: list[Event] = []
-        for line in lines or ("",):
-            matched = (line,) if line else ()
-            self._weigh(Match(0, id_, network, at, NO_FIELDS, matched), events)
+        rule = self.ignore.rule(id_, network)
+        if rule is not None:
+            events.append(Ignored(self.name, id_, rule))
+        else:
+            self._count(Match(0, id_, network, at, NO_FIELDS, lines), events, max(1, len(lines)))
         return events
 
     def answer(self, question: Question, answer: Iterable[Network] | bool) -> list[Event]:
@@ -182,13 +184,13 @@ class Jail:
         else:
             self._count(match, events)
 
-    def _count(self, match: Match, events: list[Event]) -> None:
+    def _count(self, match: Match, events: list[Event], times: int = 1) -> None:
         if self._increment:
             settings, history = self.settings, self._history(match.id)
             weight = bantime.weight(settings.bantime, history, settings.window.maxretry)
-            failure = self._window.count(match, weight, history.bans)
+            failure = self._window.count(match, weight * times, history.bans)
         else:
-            failure = self._window.count(match)
+            failure = self._window.count(match, times)
         events.append(failure)
         if failure.due:
             self._decide(failure, events)

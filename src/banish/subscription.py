@@ -179,7 +179,7 @@ class Subscription:
     def _certain(self, prefilter: Prefilter) -> bool:
         """Tell whether a date in another format, in a line that nobody wants, cannot change what the dates of others mean."""
         template = self.reader.detector.locked
-        return template is not None and not prefilter.aside and self.reader.detector.calm and habits(template).clear
+        return template is not None and not prefilter.aside and self.reader.detector.calm and habits(template).distinct
 
     def _strays(self) -> Strays | None:
         """Return what tells lines by how they begin; None where that says nothing about dates."""

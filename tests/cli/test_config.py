@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from banish.cli.banish import main
+from tests.control.fake import running
 
 STOCK = """[INCLUDES]
 before = common.conf
@@ -170,3 +171,31 @@ def test_control_characters_are_shown_as_escapes(ask: Any, tree: Path) -> None:
         file.write("[web2]\nenabled = true\nfilter = web\nlogpath = /x\x1b[2J\n")
     assert "/x\\x1b[2J" in ask("web2")[1]
     assert "\x1b" not in ask("web2")[1] + ask()[1]
+
+
+def test_what_was_set_at_run_time_counts_and_is_shown_as_such(ask: Any, tree: Path) -> None:
+    socket = tree / "run" / "banish.sock"
+    with running(socket) as daemon:
+        daemon.config = str(tree)
+        daemon.changed = [
+            {"jail": "web", "at": 0.0, "words": ["bantime", "10m"]},
+            {"jail": "web", "at": 0.0, "words": ["addfailregex", "^set <HOST>$"]},
+            {"jail": "web", "at": 0.0, "words": ["delfailregex", "99"]},
+            {"jail": "made", "at": 0.0, "words": ["add", "polling"]},
+            {"jail": "made", "at": 0.0, "words": ["addlogpath", "/nosuch/made.log"]},
+            {"jail": None, "at": 0.0, "words": ["loglevel", "DEBUG"]},
+        ]
+        code, out, _ = ask("web", "--socket", str(socket))
+        assert code == 0
+        assert any(
+            line.split() == ["bantime", "=", "10m", "#", "set", "at", "run", "time"] for line in out.splitlines()
+        )
+        assert any(line.split() == ["^set", "<HOST>$", "#", "set", "at", "run", "time"] for line in out.splitlines())
+        assert f"{tree}/jail.local" in out
+        assert "/nosuch/made.log" in ask("made", "--socket", str(socket))[1]
+        document = json.loads(ask("web", "--socket", str(socket), "--json")[1])
+        bantime = next(row for row in document["options"] if row["option"] == "bantime")
+        assert (bantime["value"], bantime["file"], bantime["line"]) == ("10m", "set at run time", None)
+        # What a daemon with other files was told says nothing about these.
+        daemon.config = "/etc/elsewhere"
+        assert "set at run time" not in ask("web", "--socket", str(socket))[1]

@@ -18,6 +18,7 @@ from banish.control import options
 from banish.control.handler import (
     BannedRow,
     ChangeRow,
+    Changes,
     Echo,
     Figures,
     Flushed,
@@ -55,6 +56,8 @@ class FakeControl:
         self.stopping = asyncio.Event()
         self.gate: threading.Event | None = None
         self.values: dict[str, Any] = {}
+        self.config = "/etc/banish"
+        self.changed: list[ChangeRow] = []
         self.server: ControlServer
 
     def status(self, jail: str | None, flavor: str | None = None, everything: bool = False) -> Status:
@@ -235,9 +238,8 @@ class FakeControl:
         option = words[1 if of_jail else 0]
         return {"jail": words[0] if of_jail else None, "option": option, "value": self.values.get(option, words[-1])}
 
-    def changes(self, jail: str | None) -> list[ChangeRow]:
-        rows: list[ChangeRow] = [{"jail": "sshd", "at": NOW, "words": ["bantime", "10m"]}]
-        return [row for row in rows if jail in (None, row["jail"])]
+    def changes(self, jail: str | None) -> Changes:
+        return {"config": self.config, "changes": [row for row in self.changed if jail in (None, row["jail"])]}
 
     def start(self, jail: str) -> JailDone:
         self.status(jail)

@@ -1,4 +1,8 @@
-"""``banish config``: the effective configuration, each value with the place it was written at. No daemon is asked."""
+"""``banish config``: the effective configuration, each value with the place it was written at.
+
+The files are read here. A daemon that runs with the same files is asked what was set since it has read them (``set``), which then counts
+instead; nothing is said when there is none.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +12,20 @@ import itertools
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import banish
-from banish.config import effective
+from banish.config import amendments, effective
 from banish.config.examine import examine
 from banish.config.jails import Configuration, JailConfig, load
-from banish.control import commands, render
+from banish.control import client, commands, render
 from banish.control.render import visible
-from banish.errors import Origin, Problem
+from banish.errors import ConfigError, Origin, Problem
 
+_PATIENCE = 2.0
+"""Seconds that a daemon is waited for."""
 _VALUES = 44
 """Columns up to which values are padded, so that origins stand in a column of their own."""
 
@@ -33,6 +40,9 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("jail", metavar="JAIL", nargs="?", help="without it: what becomes of every jail")
     parser.add_argument("--config", metavar="DIR", type=Path, default=Path("/etc/banish"), help="default /etc/banish")
+    parser.add_argument(
+        "--socket", metavar="PATH", default=client.SOCKET, help=f"where to ask what was set (default {client.SOCKET})"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document")
     return parser
 
@@ -41,7 +51,7 @@ def run(words: list[str]) -> int:
     """Carry out ``banish config`` with the arguments *words*; return the exit code."""
     options = parser().parse_args(words)
     user, data = options.config.absolute(), Path(banish.__file__).parent / "data"
-    configuration = load(user, data, also=options.jail or "")
+    configuration = _as_it_runs(load(user, data, also=options.jail or ""), user, options.socket)
     broken = _examined(configuration)
     if options.jail is None:
         document = {"config": str(user), "packaged": str(data), **_overview(configuration, broken)}
@@ -55,6 +65,24 @@ def run(words: list[str]) -> int:
     sys.stdout.write(json.dumps(document) + "\n" if options.json else text)
     unusable = options.jail is not None and document["problem"] is not None
     return commands.INVALID_CONFIGURATION if unusable else commands.OK
+
+
+def _as_it_runs(configuration: Configuration, user: Path, socket: str) -> Configuration:
+    """Return *configuration* with what was set since a daemon read it from *user*, if one that did listens on *socket*."""
+    reply = client.ask(socket, "changes", {"jail": None}, timeout=_PATIENCE)
+    if not reply["ok"] or reply["result"]["config"] != str(user):
+        return configuration
+    jails = {config.name: config for config in configuration.jails}
+    for row in reply["result"]["changes"]:
+        name, words = row["jail"], row["words"]
+        try:
+            if words[0] == "add":
+                jails[name] = amendments.begun(name, words[1])
+            elif name in jails and words[0] in amendments.AMENDMENTS:
+                jails[name] = amendments.amend(jails[name], words)
+        except ConfigError:
+            continue  # the files have changed meanwhile: it was said of what was there before
+    return replace(configuration, jails=tuple(jails.values()))
 
 
 def _examined(configuration: Configuration) -> dict[str, list[Problem]]:

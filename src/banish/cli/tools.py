@@ -47,6 +47,7 @@ TOOLS = (
         "config [JAIL] [--config DIR]",
         "show the effective configuration and where it comes from",
         "banish.cli.config",
+        asks=True,
     ),
     Tool("config-dir", "config-dir", "print where the packaged configuration lies", "banish.cli.config_dir"),
     Tool(
@@ -54,6 +55,12 @@ TOOLS = (
         "match LOG FILTER [IGNOREREGEX]",
         "try a filter on a log, or an expression on a line",
         "banish.cli.match",
+    ),
+    Tool(
+        "install-compat",
+        "install-compat [--dir DIR] [--remove] [--force]",
+        "install fail2ban-client, fail2ban-server and fail2ban-regex as names of banish",
+        "banish.cli.install_compat",
     ),
     Tool("help", "help [COMMAND]", "show the commands, or one in detail", "banish.cli.help"),
 )

@@ -23,6 +23,7 @@ from banish.config.jails import JailConfig
 from banish.config.options import FALSE, TRUE, Options
 from banish.config.text import Text
 from banish.errors import ConfigError, Origin, Problem
+from banish.failures.window import WindowSettings
 from banish.jail import JailSettings
 from banish.sources.matches import Match
 from banish.sources.paths import LogPath
@@ -42,11 +43,11 @@ def amend(config: JailConfig, words: Sequence[str]) -> JailConfig:
 
 
 def begun(name: str, backend: str = "auto") -> JailConfig:
-    """Return a jail that has nothing yet, as ``add`` makes it, with the defaults of jail.conf(5)."""
+    """Return a jail that has nothing yet, as ``add`` makes it, with fail2ban's own defaults (those of no jail.conf)."""
     reads = {"backend": backend}
     journal = backend.startswith("systemd")
     return JailConfig(
-        JailSettings(name), reads="journal" if journal else "files", backend=backend, values=reads,
+        JailSettings(name, window=WindowSettings(maxretry=3)), reads="journal" if journal else "files", backend=backend, values=reads,
         origins=dict.fromkeys(reads, AT_RUN_TIME),
     )  # fmt: skip
 

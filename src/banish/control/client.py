@@ -33,6 +33,15 @@ def ask(
     *until_exit*: when the daemon agrees, wait until its process is gone as well (for ``stop``: what comes after it in a script
     finds the socket free and the files closed).
     """
+    return _ask(path, {"command": command, "arguments": arguments}, timeout, until_exit=until_exit)
+
+
+def ask_words(path: str, words: list[Any], *, timeout: float = TIMEOUT, until_exit: bool = False) -> dict[str, Any]:
+    """The same for *words* of fail2ban's dialect; an error also has the ``kind`` of exception that its client would raise."""
+    return _ask(path, {"words": words}, timeout, until_exit=until_exit)
+
+
+def _ask(path: str, request: dict[str, Any], timeout: float, *, until_exit: bool) -> dict[str, Any]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout)
         try:
@@ -46,7 +55,7 @@ def ask(
             return frames.failure(f"cannot connect to {path}: {error.strerror or error}", commands.FAILED)
         process = _process(connection) if until_exit else None
         try:
-            reply = _converse(connection, frames.encode({"command": command, "arguments": arguments}))
+            reply = _converse(connection, frames.encode(request))
             if process is not None and reply.get("ok") is True and not _ended(process, timeout):
                 return frames.failure(f"banishd has not stopped within {timeout:.0f} s", commands.FAILED, "see its log")
         except TimeoutError:
@@ -82,7 +91,9 @@ def _converse(connection: socket.socket, request: bytes) -> dict[str, Any]:
     if reply.get("ok") is True and "result" in reply:
         return reply
     if isinstance(error, dict) and isinstance(error.get("text"), str) and isinstance(error.get("code"), int):
-        return frames.failure(error["text"], error["code"] or commands.FAILED, str(error.get("hint", "")))
+        failure = frames.failure(error["text"], error["code"] or commands.FAILED, str(error.get("hint", "")))
+        failure["error"] |= {"kind": str(error["kind"])} if "kind" in error else {}
+        return failure
     raise ValueError("neither a result nor an error")
 
 

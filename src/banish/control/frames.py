@@ -3,6 +3,7 @@
 ::
 
     request   {"command": "status", "arguments": {"jail": "sshd"}}
+              {"words": ["get", "sshd", "bantime"]}                            fail2ban's dialect; an error has a "kind" as well
     reply     {"ok": true, "result": ...}
               {"ok": false, "error": {"text": "...", "code": 5, "hint": "..."}}
 

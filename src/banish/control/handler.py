@@ -255,6 +255,13 @@ class ChangeRow(TypedDict):
     words: list[str]
 
 
+class Changes(TypedDict):
+    """*config*: the directory whose files were read."""
+
+    config: str
+    changes: list[ChangeRow]
+
+
 class Pong(TypedDict):
     reply: Literal["pong"]
     version: str
@@ -358,7 +365,7 @@ class Control(Protocol):
     def set(self, words: list[str]) -> Got | Awaitable[Got]:
         """Set an option, see `options`, and return what it is now; or carry out what has the form of one (``banip``)."""
 
-    def changes(self, jail: str | None) -> list[ChangeRow] | Awaitable[list[ChangeRow]]:
+    def changes(self, jail: str | None) -> Changes | Awaitable[Changes]:
         """What was set since the configuration was read, in all or in one jail."""
 
     def reload(

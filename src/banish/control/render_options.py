@@ -24,10 +24,11 @@ def set(result: dict[str, Any], arguments: dict[str, Any], _paint: Paint, _now: 
     return option("set", arguments["words"], result["value"])
 
 
-def changes(result: list[dict[str, Any]], _arguments: dict[str, Any], paint: Paint, _now: float) -> str:
-    if not result:
+def changes(result: dict[str, Any], _arguments: dict[str, Any], paint: Paint, _now: float) -> str:
+    found = result["changes"]
+    if not found:
         return "nothing was set since the configuration was read\n"
-    rows = [(time_(row["at"]), visible(row["jail"] or ""), visible(" ".join(row["words"]))) for row in result]
+    rows = [(time_(row["at"]), visible(row["jail"] or ""), visible(" ".join(row["words"]))) for row in found]
     return table([("time", "jail", "set"), *rows], paint)
 
 

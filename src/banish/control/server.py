@@ -272,10 +272,22 @@ class ControlServer:
             return [pickles.failure(*result, protocol)]
         return [pickles.reply(result, protocol)]
 
+    async def _dialect_in_json(self, words: Any, client: _Client) -> dict[str, Any]:
+        """fail2ban's words in a frame of ours, for `cli.compat`: the same reply, as JSON."""
+        result = await dialect.carry_out(self._control, words, client.may)
+        if isinstance(result, dialect.Refusal):
+            refused = frames.failure(result.text, commands.FAILED)
+            refused["error"]["kind"] = result.name
+            return refused
+        return {"ok": True, "result": result}
+
     async def _answer(self, frame: bytes, client: _Client) -> Iterable[bytes]:
         """Return the reply, in pieces; those of many rows are made while they are sent."""
         try:
-            command, arguments = commands.understand(frames.decode(frame))
+            document = frames.decode(frame)
+            if "words" in document:
+                return [frames.encode(await self._dialect_in_json(document["words"], client))]
+            command, arguments = commands.understand(document)
         except ValueError as error:
             return [frames.encode(frames.failure(str(error), commands.USAGE))]
         if not client.may(command):

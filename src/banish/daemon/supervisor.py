@@ -258,7 +258,7 @@ class Supervisor:
     async def _close(self) -> None:
         await self.outlet.close()
         await self.server.close()
-        if hasattr(self, "_source"):
+        if hasattr(self, "source"):
             self.pipeline.remember(self.source.positions())
             self.pipeline.remember(self.journal.positions())
             self.pipeline.save(now=time.time())
@@ -266,10 +266,10 @@ class Supervisor:
             self.journal.close()
             for name in self.running:
                 self.logbook.say("jail", "INFO", f"Jail '{name}' stopped")
-        if hasattr(self, "_runner"):
+        if hasattr(self, "runner"):
             await (self.runner.stop() if self._stopping.is_set() else self.runner.abandon())
         self.ears.close()
-        if hasattr(self, "_dispatch"):
+        if hasattr(self, "dispatch"):
             # Who did not mean to stop leaves the table standing: the kernel goes on without us.
             self.tell(self.dispatch.stop(keep=self.settings.keepbans or not self._stopping.is_set()))
         try:
@@ -287,7 +287,14 @@ class Supervisor:
     def problems(self) -> list[Problem]:
         """Return everything that a person should mend, at this moment."""
         log = [self.logbook.trouble] if self.logbook.trouble is not None else []
-        ours = [*log, *self.store.problems, *self.dispatch.problems(), *self.runner.problems(), *self.outlet.problems()]
+        ours = [
+            *log,
+            *self.server.problems,
+            *self.store.problems,
+            *self.dispatch.problems(),
+            *self.runner.problems(),
+            *self.outlet.problems(),
+        ]
         return [*self.protection.guardian.problems(), *self.own_problems, *ours, *self._standing_problems()]
 
     def incidents(self, subject: str | None, since: float) -> list[Incident]:
@@ -385,7 +392,7 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGUSR1, self.logbook.reopen)
 
     def _reload_by_signal(self) -> None:
-        if not hasattr(self, "_source"):
+        if not hasattr(self, "source"):
             return  # still starting, with what the configuration says now
         with contextlib.suppress(ConfigError):  # it is in the log
             self.changeover.reload()

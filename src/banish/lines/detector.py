@@ -30,6 +30,7 @@ from banish.patience import LONG, GivenUp, Patience
 _REMEMBERED = 256  # all are forgotten when there are more, since logs go forward
 _Key = str | tuple[str | None, ...]
 _AnyKey = TypeVar("_AnyKey", bound=Hashable)
+_SECONDS = {f"{second:02}": second for second in range(60)}
 _CLOCK = re.compile("[0-9]:[0-9]{1,2}:[0-9]")
 _STEP = 4096
 _OVERLAP = 256
@@ -88,9 +89,9 @@ class _Memory:
         if minute is None or minute.at is None or not minute.since <= now < minute.until:
             return None
         seconds = date[second : second + 2]
-        if seconds[0] > "5" or not (seconds + date[fraction:rest]).isdigit() or not date.isascii():
+        if seconds not in _SECONDS or not (rest == fraction or (date[fraction:rest].isdigit() and date.isascii())):
             return None
-        return minute.at + int(seconds)
+        return minute.at + _SECONDS[seconds]
 
     @staticmethod
     def keep(readings: dict[_AnyKey, timestamps.Reading], key: _AnyKey, reading: timestamps.Reading) -> None:

@@ -82,6 +82,14 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
+    def farewell(self, key: str, now: float) -> bool:
+        """Tell whether a line that is mere news and ends the session *key* has nothing to end, so that it need not be joined."""
+        session = self._sessions.get(key)
+        if session is not None and now - session.began_at < self._lifetime:
+            return False
+        self._make_room(key)  # as if it had been begun
+        return True
+
     def join(
         self, key: str, captured: Mapping[str, Any], lines: tuple[str, ...], now: float
     ) -> Joined | Literal["nofail", "pending"]:
@@ -89,11 +97,12 @@ class Sessions:
 
         *captured* holds groups that took part in the match only (no None).
         """
-        session = self._sessions.get(key)
-        if session is None or now - session.began_at >= self._lifetime:
-            session = self._begin(key, now)
         mark = captured.get
         informs, gained, forgets = mark("nofail"), mark("mlfgained"), mark("mlfforget")
+        session = self._sessions.get(key)
+        if session is None or now - session.began_at >= self._lifetime:
+            self._make_room(key)
+            session = self._sessions[key] = _Session(now)
         user = mark("user")
         if user and user not in session.users:
             session.meet(user)
@@ -134,9 +143,7 @@ class Sessions:
             return "pending"
         return "nofail"
 
-    def _begin(self, key: str, now: float) -> _Session:
-        self._sessions.pop(key, None)
-        if len(self._sessions) >= self._capacity:
+    def _make_room(self, key: str) -> None:
+        """End a session of this *key*, or the oldest if there are too many."""
+        if self._sessions.pop(key, None) is None and len(self._sessions) >= self._capacity:
             del self._sessions[next(iter(self._sessions))]
-        session = self._sessions[key] = _Session(now)
-        return session

@@ -19,7 +19,7 @@ from banish.config.options import Options
 from banish.config.settings import ALLOWIPV6
 from banish.config.text import BUILT_IN, Text
 from banish.control import commands, options
-from banish.control.handler import ChangeRow, Got
+from banish.control.handler import ChangeRow, Changes, Got
 from banish.control.spelling import nearest
 from banish.daemon.changeover import Amendment
 from banish.daemon.desks.bans import Bans
@@ -61,17 +61,18 @@ class OptionDesk(Bans):
         except ConfigError as error:
             raise ControlError(_told(error), commands.FAILED, error.problem.remedy) from error
 
-    def changes(self, jail: str | None) -> list[ChangeRow]:
+    def changes(self, jail: str | None) -> Changes:
         """Return what was set since the configuration was read."""
         self.at_work()
         if jail is not None:
             self.running(jail)
-        return [
+        rows: list[ChangeRow] = [
             {"jail": name or None, "at": change.at, "words": list(change.words)}
             for name, changes in sorted(self.daemon.changes.items())
             for change in changes
             if jail in (None, name)
         ]
+        return {"config": str(self.daemon.options.config), "changes": rows}
 
     def _of(self, words: Sequence[str], verb: str, known: Mapping[str, options.Option]) -> Any:
         """Return the jail that *words* name; raises what is wrong with them."""
