@@ -51,6 +51,13 @@ TOOLS = (
     ),
     Tool("config-dir", "config-dir", "print where the packaged configuration lies", "banish.cli.config_dir"),
     Tool(
+        "explain",
+        "explain LINE... [--jail JAIL]",
+        "say what each jail makes of a line, and where it stopped",
+        "banish.cli.explain",
+        asks=True,
+    ),
+    Tool(
         "match",
         "match LOG FILTER [IGNOREREGEX]",
         "try a filter on a log, or an expression on a line",
