@@ -51,6 +51,13 @@ TOOLS = (
     ),
     Tool("config-dir", "config-dir", "print where the packaged configuration lies", "banish.cli.config_dir"),
     Tool(
+        "doctor",
+        "doctor [--config DIR] [--state DIR]",
+        "find what makes you believe that you are protected when you are not",
+        "banish.cli.doctor",
+        asks=True,
+    ),
+    Tool(
         "explain",
         "explain LINE... [--jail JAIL]",
         "say what each jail makes of a line, and where it stopped",
