@@ -76,6 +76,13 @@ TOOLS = (
         "install fail2ban-client, fail2ban-server and fail2ban-regex as names of banish",
         "banish.cli.install_compat",
     ),
+    Tool(
+        "top",
+        "top [--interval S] [--count N]",
+        "watch what goes on: rates, jails, sources, who fails most, and as whom",
+        "banish.cli.top",
+        asks=True,
+    ),
     Tool("help", "help [COMMAND]", "show the commands, or one in detail", "banish.cli.help"),
 )
 
