@@ -5,22 +5,21 @@ lines it was made. A line that is no failure costs nothing. When a ban follows, 
 last to the first; the firewall has the ban by then.
 
 The law: whatever cannot be found stays unknown, and costs a bounded time: of a batch that bans many, only the first are looked up
-(SEARCHED); of the others the stretch is kept, so that who asks later (`find`) can look there. Notes are bounded too (IDS ids, LINES
-lines each); who failed longest ago is forgotten first.
+(SEARCHED); of the others the stretch is kept, so that who asks later (`find`) can look there. Notes are bounded too (IDS ids, FAILURES
+of each); the id that was noted first is forgotten first.
 """
 
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from banish.evidence import LONGEST_LINE
 from banish.model import Batch, Change, Event, Failure, JournalBatch, Place
 
-IDS = 20_000
-LINES = 50
+IDS = 10_000
+FAILURES = 20
 SEARCHED = 16
 """Bans of one batch whose lines are looked for at once."""
 BEFORE = 1 << 17
@@ -37,11 +36,9 @@ class Stretch(NamedTuple):
     inode: int
 
 
-class _Note(NamedTuple):
-    stretch: Stretch
-    regex: int
-    lines: int
-
+_Note = tuple[Stretch, int, int, "_Note | None", int]
+"""Of one failure: its stretch, its failregex, how many lines it is made of, the note before it, and how many notes that makes. A plain
+tuple, because there is one for each failure."""
 
 Key = tuple[str, str]
 
@@ -50,8 +47,8 @@ class Places:
     """Notes of failures, and what is found by them."""
 
     def __init__(self) -> None:
-        self._notes: dict[Key, deque[_Note]] = {}
-        self._due: dict[Key, deque[_Note]] = {}
+        self._notes: dict[Key, _Note] = {}
+        self._due: dict[Key, _Note] = {}
         self._batch: Batch | JournalBatch | None = None
         self._stretch: Stretch | None = None
 
@@ -64,13 +61,18 @@ class Places:
                 continue
             assert isinstance(event, Failure)  # noqa: S101 - for who reads types
             key = event.jail, event.id
-            known = notes.pop(key, None)
-            if known is None:
-                known = deque(maxlen=LINES)
-                if len(notes) >= IDS:
-                    del notes[next(iter(notes))]
-            known.append(_Note(stretch, event.regex, event.lines))
-            (self._due if event.due else notes)[key] = known
+            known = notes.get(key)
+            note: _Note = (stretch, event.regex, event.lines, known, 1 if known is None else known[4] + 1)
+            if note[4] > 2 * FAILURES:
+                note = _shortened(note)
+            if event.due:
+                self._due[key] = note
+                if known is not None:
+                    del notes[key]
+                continue
+            if known is None and len(notes) >= IDS:
+                del notes[next(iter(notes))]
+            notes[key] = note
 
     def end(self) -> None:
         """Let go of the batch."""
@@ -85,7 +87,7 @@ class Places:
         for change in changes:
             decision = change.decision
             notes = self._due.get((decision.jail, decision.id)) if decision.matches else None
-            if change.op != "unban" and notes:
+            if change.op != "unban" and notes is not None:
                 places = self._of(decision.matches, notes, search=searched < SEARCHED)
                 change = change._replace(decision=decision._replace(places=places))
                 searched += 1
@@ -95,14 +97,15 @@ class Places:
     def of(self, jail: str, id_: str, lines: Sequence[str]) -> tuple[Place | None, ...]:
         """Return where *lines* were read, the last ones of an id whose failures count at present."""
         notes = self._notes.get((jail, id_))
-        return self._of(lines, notes, search=True) if notes else (None,) * len(lines)
+        return self._of(lines, notes, search=True)
 
-    def _of(self, matches: Sequence[str], notes: Sequence[_Note], *, search: bool) -> tuple[Place | None, ...]:
+    def _of(self, matches: Sequence[str], note: _Note | None, *, search: bool) -> tuple[Place | None, ...]:
         places: list[Place | None] = [None] * len(matches)
         number = len(places)
         read: dict[Stretch, bytes] = {}
         upper: dict[Stretch, int] = {}
-        for stretch, regex, lines in reversed(notes):
+        while note is not None:
+            stretch, regex, lines, note, _ = note
             for back in range(lines):
                 number -= 1
                 if number < 0:
@@ -128,6 +131,19 @@ class Places:
         if stretch == self._stretch and self._batch is not None:
             return read_back(stretch, stretch.start, BEFORE) + self._batch.data
         return read_back(stretch, stretch.stop, stretch.stop - stretch.start + BEFORE)
+
+
+def _shortened(note: _Note) -> _Note:
+    """Return *note* with the last of those before it, FAILURES in all."""
+    last: list[_Note] = []
+    rest: _Note | None = note
+    while rest is not None and len(last) < FAILURES:
+        last.append(rest)
+        rest = rest[3]
+    short: _Note | None = None
+    for number, (stretch, regex, lines, _, _) in enumerate(reversed(last), 1):
+        short = (stretch, regex, lines, short, number)
+    return short or note
 
 
 def _stretch(batch: Batch | JournalBatch) -> Stretch:
