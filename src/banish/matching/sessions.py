@@ -26,6 +26,7 @@ first two, and beyond them those of at most 256 characters until there are 100.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -77,7 +78,9 @@ class Sessions:
     def __init__(self, capacity: int = CAPACITY, lifetime: float = LIFETIME) -> None:
         self._capacity = capacity
         self._lifetime = lifetime
-        self._sessions: dict[str, _Session] = {}
+        self._sessions: OrderedDict[str, _Session] = (
+            OrderedDict()
+        )  # a dict is slow to find its first item when many have gone
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -146,4 +149,4 @@ class Sessions:
     def _make_room(self, key: str) -> None:
         """End a session of this *key*, or the oldest if there are too many."""
         if self._sessions.pop(key, None) is None and len(self._sessions) >= self._capacity:
-            del self._sessions[next(iter(self._sessions))]
+            self._sessions.popitem(last=False)
