@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import bans, flood, heal, journal, lines, live, restart
+from bench import bans, client, flood, heal, journal, lines, live, restart
 from bench.table import BenchError, Row, render
 from lab.namespaces import Lab, LabError, can_run
 
@@ -23,6 +23,7 @@ HEADINGS = {
     "live": "Both daemons at work",
     "restart": "A start",
     "heal": "Somebody else empties the firewall",
+    "client": "A question to the daemon",
     "flood": "A flood",
 }
 
@@ -106,6 +107,7 @@ def _parts(quick: bool, runs: int, real: Path | None, only: str) -> dict[str, li
         ],
         "restart": [in_lab(lambda lab: restart.measure(lab, 1 if quick else 3))],
         "heal": [in_lab(lambda lab: heal.measure(lab, 1 if quick else 3))],
+        "client": [in_lab(lambda lab: client.measure(lab, 3 if quick else 15))],
         "flood": [lambda: flood.measure(quick)],
     }
 

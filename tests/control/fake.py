@@ -253,7 +253,7 @@ class FakeControl:
         return {"logs": "rolled over"}
 
     def version(self) -> Version:
-        return {"version": "0.1.0"}
+        return {"version": "0.1.0", "json": 1}
 
     def echo(self, words: list[str]) -> Echo:
         return {"words": words}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import resource
 from collections.abc import Iterator
@@ -198,3 +199,16 @@ def test_a_full_disk_is_told_until_it_is_over(log: tuple[Logbook, Path]) -> None
     assert len(torn) == 20
     assert "5 lines before the last one could not be written: the log cannot be written: File too large" in told
     assert last.endswith("space again")
+
+
+def test_what_rooms_say_that_know_no_logbook_is_written_too(tmp_path: Path) -> None:
+    logbook = Logbook()
+    logbook.configure(str(tmp_path / "log"), "INFO")
+    logger = logging.getLogger("fail2ban.adopted")
+    logbook.adopt("adopted")
+    logger.error("Command %r has failed", "ping\x1b")
+    logger.debug("nobody wants to know")
+    logbook.close()
+    (line,) = (tmp_path / "log").read_text().splitlines()
+    assert line.endswith(": ERROR   Command 'ping\\x1b' has failed")
+    assert " fail2ban.adopted " in line

@@ -9,15 +9,13 @@ rest where it is used.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
 import time
 from importlib import import_module
 
-import banish
-from banish.cli.parsers import USAGE, add_common, overview, parser_of, unknown
+from banish.cli import words
 from banish.cli.tools import BY_NAME
 from banish.control import client, commands, render
 
@@ -61,38 +59,41 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="banish", add_help=False, usage=USAGE, allow_abbrev=False)
-    add_common(parser)
-    parser.add_argument("-h", "--help", action="store_true")
-    parser.add_argument("-V", "--version", action="version", version=f"banish {banish.__version__}")
-    parser.add_argument("command", nargs="?")
-    parser.add_argument("rest", nargs=argparse.REMAINDER)
-    options = parser.parse_args(argv)
-    if options.help:
-        return BY_NAME["help"].run([])
-    if options.command is None:
-        sys.stderr.write(overview())
-        return commands.USAGE
-    if tool := BY_NAME.get(options.command):
+    asked = words.common(argv)
+    if asked is None or not asked.words or asked.words[0].startswith("-"):
+        from banish.cli import parsers  # noqa: PLC0415 - see the module's law
+
+        return parsers.without_command(argv)
+    name, rest = asked.words[0], asked.words[1:]
+    socket = asked.socket or client.SOCKET
+    if tool := BY_NAME.get(name):
         # What stood before its name holds unless it is said again behind it.
-        socket = ["--socket", options.socket] if tool.asks else []
-        return tool.run([*socket, *["--json"] * options.json, *options.rest])
-    command = commands.BY_NAME.get(options.command)
+        return tool.run([*(["--socket", socket] if tool.asks else []), *["--json"] * asked.json, *rest])
+    command = commands.BY_NAME.get(name)
     if command is None:
-        parser.error(unknown(options.command))
-    return _ask(command, parser_of(command).parse_args(options.rest, options))
+        from banish.cli import parsers  # noqa: PLC0415 - see the module's law
+
+        return parsers.no_such_command(name)
+    behind = words.common(rest, everywhere=True)
+    given = words.arguments(command, behind.words) if behind is not None else None
+    if behind is None or given is None:
+        from banish.cli import parsers  # noqa: PLC0415 - see the module's law
+
+        options = parsers.parser_of(command).parse_args(rest)
+        given = {argument.name: getattr(options, argument.name) for argument in command.arguments}
+        behind = words.Asked(getattr(options, "socket", None), getattr(options, "json", False), [])
+    if complaint := command.check(given):
+        from banish.cli import parsers  # noqa: PLC0415 - see the module's law
+
+        parsers.parser_of(command).error(complaint)
+    return _ask(command, given, behind.socket or socket, as_json=asked.json or behind.json)
 
 
-def _ask(command: commands.Command, options: argparse.Namespace) -> int:
-    arguments = {argument.name: getattr(options, argument.name) for argument in command.arguments}
-    if complaint := command.check(arguments):
-        parser_of(command).error(complaint)
+def _ask(command: commands.Command, arguments: dict[str, Any], socket: str, *, as_json: bool) -> int:
     results: list[Any] = []
     refusal: dict[str, Any] | None = None
     for asked in _requests(command, arguments):
-        reply = client.ask(
-            options.socket, command.name, asked, until_exit=command.until_exit and not any(asked.values())
-        )
+        reply = client.ask(socket, command.name, asked, until_exit=command.until_exit and not any(asked.values()))
         if not reply["ok"]:
             refusal = reply["error"]
             break
@@ -102,14 +103,14 @@ def _ask(command: commands.Command, options: argparse.Namespace) -> int:
         # A question with many addresses is asked in parts; then the answers are lists.
         result = [row for rows in results for row in rows] if len(results) > 1 else results[0]
         code = command.exit(arguments, result)
-        if options.json:
+        if as_json:
             _print_json(result)
         else:
             paint = render.painter(sys.stdout, os.environ)
             sys.stdout.write(
                 getattr(import_module(command.text), command.method)(result, arguments, paint, time.time())
             )
-    elif options.json:
+    elif as_json:
         _print_json({"error": refusal})
     if refusal:
         sys.stdout.flush()
@@ -119,14 +120,14 @@ def _ask(command: commands.Command, options: argparse.Namespace) -> int:
 
 
 def _requests(command: commands.Command, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the arguments as they are sent: the words of a list in parts, ``-`` replaced by what standard input says."""
+    """Yield the arguments as they are sent: texts in parts, ``-`` replaced by what standard input says."""
     many = next((argument.name for argument in command.arguments if argument.kind == "texts"), None)
     if many is None:
         yield arguments
         return
     part: list[str] = []
     room = _ROOM
-    for word in _words(arguments[many]):
+    for word in _texts(arguments[many]):
         size = len(json.dumps(word)) + 2
         if size > room or len(part) == _BATCH:
             yield {**arguments, many: part}
@@ -136,7 +137,7 @@ def _requests(command: commands.Command, arguments: dict[str, Any]) -> Iterator[
     yield {**arguments, many: part}
 
 
-def _words(given: Iterable[str]) -> Iterator[str]:
+def _texts(given: Iterable[str]) -> Iterator[str]:
     for word in given:
         for line in _standard_input() if word == "-" else (word,):
             found = line.partition("#")[0].strip() if word == "-" else line

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
+import banish
 from banish.cli.tools import BY_NAME, TOOLS
 from banish.control import client, commands
 from banish.control.spelling import nearest
@@ -11,7 +13,7 @@ from banish.control.spelling import nearest
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
+    from typing import Any, NoReturn
 
 USAGE = "banish [--socket PATH] [--json] COMMAND ..."
 EXIT_CODES = "0 ok, 1 failed, 2 usage, 3 banishd not running, 4 permission, 5 not found, 6 configuration invalid"
@@ -31,6 +33,8 @@ def parser_of(command: commands.Command) -> argparse.ArgumentParser:
         prog=f"banish {command.name}",
         description=f"{command.help}.",
         usage=f"banish {command.usage} [--json]",
+        epilog=_options(command),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     add_common(parser, argparse.SUPPRESS)
@@ -44,10 +48,24 @@ def parser_of(command: commands.Command) -> argparse.ArgumentParser:
                 argument.option, dest=argument.name, metavar=argument.metavar, type=kind, help=argument.help
             )
         else:
-            several = argument.kind == "texts"
+            several = argument.kind in ("texts", "words")
             count = ("+" if argument.required else "*") if several else (None if argument.required else "?")
             parser.add_argument(argument.name, metavar=argument.metavar, nargs=count, type=kind, help=argument.help)
     return parser
+
+
+def _options(command: commands.Command) -> str | None:
+    """What ``get`` and ``set`` understand, for their help."""
+    if command.name not in ("get", "set"):
+        return None
+    from banish.control import options  # noqa: PLC0415 - the client imports only what every command needs
+
+    of_daemon, of_jail = (options.GET, options.GET_JAIL) if command.name == "get" else (options.SET, options.SET_JAIL)
+    lines = ["of the daemon:"]
+    lines += _help_lines([(each.usage(command.name, of_jail=False), each.help) for each in of_daemon.values()])
+    lines += ["", "of a jail:"]
+    lines += _help_lines([(each.usage(command.name, of_jail=True), each.help) for each in of_jail.values()])
+    return "\n".join(lines)
 
 
 def _seconds(text: str) -> float:
@@ -98,6 +116,23 @@ def overview() -> str:
     lines = [f"usage: {USAGE}", "", "asking banishd:", *_help_lines(rows), "", "without banishd:", *_help_lines(tools)]
     lines += ["", f"The socket is {client.SOCKET} unless --socket says otherwise; --json prints one JSON document."]
     return "\n".join([*lines, f"exit codes: {EXIT_CODES}"]) + "\n"
+
+
+def without_command(argv: list[str]) -> int:
+    """Carry out a command line that has no command where one should be; return the exit code."""
+    parser = argparse.ArgumentParser(prog="banish", add_help=False, usage=USAGE, allow_abbrev=False)
+    add_common(parser)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-V", "--version", action="version", version=f"banish {banish.__version__}")
+    if parser.parse_args(argv).help:
+        return BY_NAME["help"].run([])
+    sys.stderr.write(overview())
+    return commands.USAGE
+
+
+def no_such_command(name: str) -> NoReturn:
+    """End as argparse does for what was written wrong."""
+    argparse.ArgumentParser(prog="banish", add_help=False, usage=USAGE).error(unknown(name))
 
 
 def _help_lines(rows: list[tuple[str, str]]) -> Iterator[str]:

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Literal
 
-    Kind = Literal["text", "texts", "seconds", "moment", "number", "flag"]
+    Kind = Literal["text", "texts", "words", "seconds", "moment", "number", "flag"]
     Exit = Callable[[dict[str, Any], Any], int]
     """From the arguments and the result of a command that was carried out."""
     Check = Callable[[dict[str, Any]], str]
 
 OK, FAILED, USAGE, NOT_RUNNING, NO_PERMISSION, NOT_FOUND, INVALID_CONFIGURATION = range(7)
 """Exit codes of ``banish``, and the codes of a refusal."""
+
+JSON = 1
+"""Version of the documents that ``--json`` prints, see `handler.Version`."""
 
 FOR_EVER = -1.0
 """Seconds of a ban without end on the wire, as jail.conf(5) spells it: JSON has no infinity."""
@@ -42,8 +45,9 @@ class Argument:
     """One argument of a command: a positional one, or an *option* such as ``--for``.
 
     kind
-        ``text``: one word or None; ``texts``: a list of words; ``seconds``: a number or None, `FOR_EVER` for a ban without end;
-        ``moment``: a time in Unix seconds or None; ``number``: an integer or None; ``flag``: true or false.
+        ``text``: one word or None; ``texts``: a list of them, ``-`` for those on standard input; ``words``: whatever follows, options
+        too (the one argument of its command); ``seconds``: a number or None, `FOR_EVER` for a ban without end; ``moment``: a time in Unix
+        seconds or None; ``number``: an integer or None; ``flag``: true or false.
     metavar
         What stands for it in usage, manual and completion: ``JAIL``, ``ADDRESS``, ``FILE``, ``DIR`` and ``FILTER`` are completed.
     """
@@ -250,7 +254,7 @@ COMMANDS = (
     Command(
         "get",
         "show the value of an option of a jail or of the daemon",
-        Argument("words", "texts", "the option, behind the jail it belongs to", metavar="[JAIL] OPTION", required=True),
+        Argument("words", "words", "the option, behind the jail it belongs to", metavar="[JAIL] OPTION", required=True),
         reads=True,
         text="banish.control.render_options",
     ),
@@ -258,7 +262,7 @@ COMMANDS = (
         "set",
         "set an option of a jail or of the daemon until the next reload",
         Argument(
-            "words", "texts", "the option, behind the jail it belongs to", metavar="[JAIL] OPTION VALUE", required=True
+            "words", "words", "the option, behind the jail it belongs to", metavar="[JAIL] OPTION VALUE", required=True
         ),
         text="banish.control.render_options",
     ),
@@ -311,7 +315,7 @@ COMMANDS = (
     Command(
         "echo",
         "have the daemon say something, to try the connection",
-        Argument("words", "texts", "what it shall say", metavar="WORD..."),
+        Argument("words", "words", "what it shall say", metavar="WORD..."),
         reads=True,
     ),
     Command(
@@ -348,7 +352,7 @@ def typed(command: Command, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _typed(command: Command, argument: Argument, value: Any) -> Any:
-    if argument.kind == "texts":
+    if argument.kind in ("texts", "words"):
         value = [] if value is None else value
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return value

@@ -10,9 +10,10 @@ client makes of the same files is what it makes of them already.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from banish.control import commands
@@ -22,6 +23,7 @@ from banish.errors import ControlError, IncompleteError, UnknownJailError, Unkno
 
 _log = logging.getLogger("fail2ban.transmitter")
 
+_STRIDE = 2000
 WORD = 1 << 20
 """Characters of a word that are taken."""
 
@@ -91,6 +93,14 @@ def _no_action(verb: str, words: Sequence[Any]) -> str:
     return f"Invalid command {str(words[2])!r} (no set action or not yet implemented)"
 
 
+async def _in_turn(rows: Iterable[Any]) -> AsyncIterator[Any]:
+    """Yield *rows*, of which there may be half a million, and let others have their turn meanwhile."""
+    for number, row in enumerate(rows):
+        if number % _STRIDE == _STRIDE - 1:
+            await asyncio.sleep(0)
+        yield row
+
+
 async def _ping(ask: Ask, _rest: list[Any]) -> Any:
     return (await ask("ping"))["reply"]
 
@@ -134,15 +144,15 @@ async def _banned(ask: Ask, rest: list[Any]) -> Any:
     if not rest:
         jails = [jail["name"] for jail in (await ask("status"))["jails"] if jail["enabled"]]
         banned: dict[str, list[str]] = {name: [] for name in sorted(jails)}
-        for row in await ask("banned"):
+        async for row in _in_turn(await ask("banned")):
             banned.setdefault(row["jail"], []).append(_short(row["network"]))
         return [{name: ids} for name, ids in banned.items()]
     found = []
-    for word in rest:
+    for word in map(str, rest):
         try:
             rows = await ask("banned", network=word)
         except ControlError:  # an id that is no address
-            rows = [row for row in await ask("banned") if row["network"] == word]
+            rows = [row async for row in _in_turn(await ask("banned")) if row["network"] == word]
         found.append(sorted({row["jail"] for row in rows if _short(row["network"]) == _short(word)}))
     return found
 
@@ -156,7 +166,7 @@ async def _unban(ask: Ask, rest: list[Any]) -> Any:
         raise InvalidCommandError
     everything = rest == ["--all"]
     rows = await ask("unban", addresses=[] if everything else rest, everything=everything)
-    return sum(row["outcome"] == "unbanned" for row in rows)
+    return len([row async for row in _in_turn(rows) if row["outcome"] == "unbanned"])
 
 
 async def _reload(ask: Ask, rest: list[Any]) -> Any:

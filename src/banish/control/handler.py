@@ -295,7 +295,10 @@ class Flushed(TypedDict):
 
 
 class Version(TypedDict):
+    """*json*: the version of what ``--json`` prints; higher when a key has gone or means something else, not when one was added."""
+
     version: str
+    json: int
 
 
 class Echo(TypedDict):

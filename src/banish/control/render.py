@@ -106,14 +106,18 @@ def banned(result: list[dict[str, Any]], arguments: dict[str, Any], paint: Paint
         asked = arguments.get("network")
         return f"{visible(asked)} is not banned\n" if asked else "no bans\n"
     rows: list[tuple[str, ...]] = [("jail", "network", "since", "until", "left", "count", "origin", "reason")]
+    known: dict[float, str] = {}  # many begin and end together
     for row in result:
-        until = row["expires_at"]
+        since, until = row["banned_at"], row["expires_at"]
+        for at in (since, until):
+            if at is not None and at not in known:
+                known[at] = time_(at)
         rows.append(
             (
                 visible(row["jail"]),
                 visible(_short(row["network"])),
-                time_(row["banned_at"]),
-                "for ever" if until is None else time_(until),
+                known[since],
+                "for ever" if until is None else known[until],
                 "" if until is None else left(until - now),
                 str(row["ban_count"]),
                 visible(row["origin"]),

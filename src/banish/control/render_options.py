@@ -103,8 +103,7 @@ def _banip(value: list[Any], words: list[str], _of_jail: bool) -> str:
 
 
 def _with_tab(line: str) -> str:
-    before, _, after = line.partition(" \t")
-    return f"{visible(before)} \t{visible(after)}"
+    return " \t".join(map(visible, line.split(" \t", 1)))
 
 
 _SAYS: dict[str, Callable[[Any, list[str], bool], str]] = {

@@ -112,6 +112,7 @@ class ControlServer:
         """Groups that are to be admitted and that there are not."""
         self._server: asyncio.Server | None = None
         self._inode = 0
+        self._complain_at = 0.0
         self._clients: dict[asyncio.Task[Any], _Client] = {}
 
     def admit(self, command_group: str, read_group: str) -> None:
@@ -265,7 +266,7 @@ class ControlServer:
                     break
                 await asyncio.sleep(0)
         except ValueError as error:
-            _log.warning("A client sent what is no command: %s", error)
+            self._complain(str(error))
             return None
         result = await dialect.carry_out(self._control, words, client.may)
         if isinstance(result, dialect.Refusal):
@@ -311,6 +312,13 @@ class ControlServer:
             return [
                 frames.encode(frames.failure(f"{command.name} failed: {error!r}", commands.FAILED, "see banishd's log"))
             ]
+
+    def _complain(self, what: str) -> None:
+        """Write into the log that a client sent nonsense; once a minute, however many do."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._complain_at:
+            self._complain_at = now + 60.0
+            _log.warning("A client sent what is no command: %s", what)
 
     def _told(self, name: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield *pieces*; when one cannot be made the reply ends unfinished, because its beginning has gone out."""

@@ -101,6 +101,13 @@ class Logbook:
             self._handler.close()
         self._handler, self._target = None, ("", "auto")
 
+    def adopt(self, logger: str) -> None:
+        """Write what is said to Python's logger ``fail2ban.``*logger*, by rooms that know no logbook."""
+        adopted = logging.getLogger(f"fail2ban.{logger}")
+        adopted.handlers = [_Adopted(self, logger)]
+        adopted.setLevel(logging.DEBUG)
+        adopted.propagate = False
+
     def say(self, logger: str, level: str, text: str) -> None:
         """Write one line; *logger* without its ``fail2ban.``. Never raises: see `trouble`."""
         self._write([(logger, level, text)])
@@ -155,6 +162,16 @@ class Logbook:
         ]
         if said and self._handler is not None:
             self._handler.say(said)
+
+
+class _Adopted(logging.Handler):
+    def __init__(self, logbook: Logbook, logger: str) -> None:
+        super().__init__()
+        self._logbook = logbook
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._logbook.say(self._logger, record.levelname, record.getMessage())
 
 
 def _of_event(event: Failure | Ignored | Notice) -> list[_Line]:

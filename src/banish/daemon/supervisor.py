@@ -136,6 +136,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._handle_signals()
         service = Service(self)
+        self.logbook.adopt("transmitter")
         self.server = ControlServer(service, self.options.socket)
         self.server.admit(self.settings.command_group, self.settings.read_group)
         await self.server.start()

@@ -26,7 +26,7 @@ class House(Desk):
 
     def version(self) -> Version:
         """Say which version this is."""
-        return {"version": banish.__version__}
+        return {"version": banish.__version__, "json": commands.JSON}
 
     def echo(self, words: list[str]) -> Echo:
         """Say *words*."""
