@@ -25,7 +25,7 @@ _BANS = 20
 
 
 def daemon(socket: str, told: Iterable[Finding]) -> Iterator[Finding | Skipped]:
-    """Yield whether the daemon runs, and what it complains of itself, but for what was *told* of a jail's log already."""
+    """Yield whether the daemon runs, and what it complains of itself, but for what was *told* of a jail's log or configuration already."""
     reply = client.ask(socket, "status", {"jail": None}, timeout=10.0)
     if not reply["ok"]:
         error = reply["error"]
@@ -34,11 +34,20 @@ def daemon(socket: str, told: Iterable[Finding]) -> Iterator[Finding | Skipped]:
         else:
             yield Finding("daemon", "error", error["text"], error["hint"] or "see its log")
         return
-    known = {finding.jail for finding in told if finding.check.startswith("log-")}
-    for row in reply["result"].get("problems", ()):
+    said = list(told)
+    known = {finding.jail for finding in said if finding.check.startswith("log-")}
+    texts = {finding.text for finding in said}
+    result = reply["result"]
+    left_out = [
+        {"text": row["problem"], "jail": row["name"], "severity": "error"}
+        for row in result["jails"]
+        if row["problem"] and not row["enabled"]
+    ]
+    for row in (*result.get("problems", ()), *left_out):
         text, jail = str(row["text"]), str(row["jail"])
-        if jail in known and ("logpath" in text or "backend" in text):
+        if text in texts or (jail in known and ("logpath" in text or "backend" in text)):
             continue
+        texts.add(text)
         check = "database" if "database" in text else "daemon"
         severity: Severity = "error" if row["severity"] == "error" else "warning"
         yield Finding(check, severity, text, f"banish status {jail}".rstrip(), jail)
