@@ -28,6 +28,7 @@ DRIVER = Path(__file__).with_name("client_driver.py")
 
 pytestmark = [
     pytest.mark.netns,
+    pytest.mark.timeout(400),  # hundreds of processes in a row, on a machine that may have other things to do
     pytest.mark.skipif(shutil.which("fail2ban-client") is None, reason="needs Debian's package fail2ban"),
 ]
 
@@ -357,7 +358,7 @@ def ask(sides: Sides, path: Path, lines: list[str]) -> list[tuple[int, str, str]
         ["-c", str(sides.root / "etc"), "-s", str(path), *shlex.split(line.replace("{root}", str(sides.root)))]
         for line in lines
     ]
-    done = sides.host.run([PYTHON, str(DRIVER)], input=json.dumps(words), timeout=110)
+    done = sides.host.run([PYTHON, str(DRIVER)], input=json.dumps(words), timeout=300)
     return [(code, _calm(out), errors) for code, out, errors in json.loads(done.stdout)]
 
 

@@ -56,3 +56,9 @@ def test_a_list_in_pieces_is_the_same_reply(count: int) -> None:
 def test_infinity_is_not_json() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         frames.encode({"expires_at": math.inf})
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig"])
+def test_a_frame_is_utf_8_and_nothing_is_guessed(encoding: str) -> None:
+    with pytest.raises(ValueError, match=r"not a JSON document|codec|utf-8"):
+        frames.decode('{"command": "ping"}'.encode(encoding))

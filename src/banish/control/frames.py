@@ -56,7 +56,7 @@ def failure(text: str, code: int, hint: str = "") -> dict[str, Any]:
 def decode(frame: bytes) -> dict[str, Any]:
     """Return the object that *frame* holds; ValueError when there is none in it."""
     try:
-        document = json.loads(frame)
+        document = json.loads(frame.decode("utf-8"))  # of bytes, json would guess the encoding
     except (ValueError, RecursionError):
         raise ValueError("not a JSON document") from None
     if not isinstance(document, dict):
