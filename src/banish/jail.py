@@ -85,6 +85,11 @@ class Jail:
         """Failures counted since the jail started."""
         return self._window.total
 
+    @property
+    def window(self) -> Window:
+        """Its failures."""
+        return self._window
+
     def inherit(self, earlier: Jail) -> None:
         """Go on counting where *earlier*, this jail before a reload, stood."""
         self._window = earlier._window

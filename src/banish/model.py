@@ -128,6 +128,23 @@ class Failure(NamedTuple):
     """How much this failure added to *retries*."""
     due: bool = False
     """True when *retries* has reached maxretry, and a ban follows."""
+    regex: int = -1
+    """Index of the failregex that was found in its last line, in the filter's list."""
+    lines: int = 1
+    """How many lines it is made of: those of its session, and the last one."""
+
+
+class Place(NamedTuple):
+    """Where a line of the evidence was read, and what was found in it."""
+
+    source: str
+    """The file's path, or which journal."""
+    start: int | None
+    """Byte offset of the line in the file; where only its stretch is known, where that begins. None for the journal."""
+    stop: int | None = None
+    """Where that stretch ends; None when *start* is the line's own."""
+    regex: int | None = None
+    """Index of the failregex; None for a line of a session that was no failure by itself."""
 
 
 class Increase(NamedTuple):
@@ -165,11 +182,13 @@ class Decision(NamedTuple):
     """When *expires_at* was decided, where that was after *at*: the ban was prolonged."""
     forced: bool = False
     """An administrator wants it though a rule would spare the id; no rule ends it either."""
+    places: tuple[Place | None, ...] = ()
+    """Where each of *matches* was read, None where that is not known; empty when it is known of none."""
 
     def bare(self) -> Decision:
         """The same without evidence, as it is kept in memory for as long as the ban stands."""
         if self.matches or self.fields or self.increase:
-            return self._replace(matches=(), fields=NO_FIELDS, increase=None)
+            return self._replace(matches=(), fields=NO_FIELDS, increase=None, places=())
         return self
 
 

@@ -193,8 +193,13 @@ def test_what_happened(ask: Any, daemon: FakeControl) -> None:
     assert said.out.splitlines()[2].endswith("sshd  paused              too many")
     assert [row["kind"] for row in ask("log 192.0.2.7 --json").json] == ["refused"]
     assert (ask("log nobody").out, ask("log nobody --json").json) == ("nothing happened\n", [])
-    ask("log sshd --since 1h")
-    assert daemon.calls[-1] == ("log", ("sshd", 3600.0))
+    ask("log sshd --since 1h --until 2026-11-22 --user root --network 192.0.2.0/24 --jail sshd --most 5")
+    name, (subject, since, until, *rest) = daemon.calls[-1]
+    assert (name, subject, until) == ("log", "sshd", time.mktime((2026, 11, 22, 0, 0, 0, 0, 0, -1)))
+    assert 3500 < time.time() - since < 3700
+    assert rest == ["sshd", "192.0.2.0/24", "root", 5]
+    assert ask("log --since yesterday").code == 2
+    assert ask("log --since -1").code == 2
     assert ask("log --since soon").code == 2
 
 

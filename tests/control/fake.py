@@ -20,6 +20,7 @@ from banish.control.handler import (
     ChangeRow,
     Changes,
     Echo,
+    Figures,
     Flushed,
     Got,
     JailDone,
@@ -34,6 +35,9 @@ from banish.control.handler import (
     Status,
     Stopping,
     Version,
+    Why,
+    WhyJail,
+    WhyLine,
 )
 from banish.control.server import ControlServer
 from banish.errors import ControlError, UnknownJailError
@@ -148,8 +152,53 @@ class FakeControl:
         self.status(jail)
         return {"jail": jail, "withheld": 7 if jail == "sshd" else None}
 
-    def log(self, subject: str | None, seconds: float | None) -> list[LogRow]:
-        self.calls.append(("log", (subject, seconds)))
+    def why(self, address: str, jail: str | None) -> Why:
+        self.calls.append(("why", (address, jail)))
+        line: WhyLine = {
+            "line": f"Failed password for {HOSTILE} from {address}", "source": "/var/log/auth.log", "offset": 20480,
+            "exact": True, "regex": 3, "expression": "^Failed <HOST>", "origin": "filter.d/sshd.conf:7",
+        }  # fmt: skip
+        row: WhyJail = {
+            "jail": "sshd", "state": "banned", "filter": "sshd", "maxretry": 3, "findtime": 600.0, "bantime": 600.0,
+            "ban": {
+                "network": address, "banned_at": NOW, "expires_at": NOW + 600, "origin": "jail", "restored": False,
+                "reason": f"3 failures in 12s {HOSTILE}", "failures": 3, "ban_count": 2, "basis": "increased", "forced": False,
+            },
+            "kernel": [{"enforcer": "nftables", "stands": True, "left": 590.0}],
+            "dropped_packets": 14, "dropped_bytes": 840, "actions": [{"name": "nftables", "served": "natively"}],
+            "count": None, "ignored": None, "paused": None, "evidence": [line, {**line, "regex": None, "offset": None}],
+        }  # fmt: skip
+        return {
+            "address": address, "banned": True, "protected": None, "jails": [row], "nothing": ["web"], "now": NOW + 10,
+            "events": self.log(None, None, until=None, jail=None, network=None, user=None, most=None),
+        }  # fmt: skip
+
+    def figures(self) -> Figures:
+        self.calls.append(("figures", ()))
+        jail = {
+            "name": "sshd", "matches": 9, "failures": 8, "failed_now": 1, "bans": 2, "banned": 1, "ignored": 1, "refused": 0,
+            "filter_seconds": 0.1, "problem": False,
+        }  # fmt: skip
+        return {
+            "at": NOW, "uptime": 90.0, "version": "0.1.0", "lines": 100, "bytes": 9000, "lag_bytes": 2048, "matches": 9,
+            "failures": 8, "bans": 2, "banned": 1, "read_to_ban": 0.004, "cpu_seconds": 1.5, "problems": [HOSTILE], "jails": [jail],
+            "sources": [{"name": "/var/log/auth.log", "lines": 100, "bytes": 9000, "lag_bytes": 2048}],
+            "networks": [{"address": "192.0.2.7", "jail": "sshd", "failures": 2, "maxretry": 3, "last_at": NOW - 5}],
+            "users": [{"user": HOSTILE, "addresses": 1, "failures": 2}],
+        }  # fmt: skip
+
+    def log(
+        self,
+        subject: str | None,
+        since: float | None,
+        *,
+        until: float | None,
+        jail: str | None,
+        network: str | None,
+        user: str | None,
+        most: int | None,
+    ) -> list[LogRow]:
+        self.calls.append(("log", (subject, since, until, jail, network, user, most)))
         reason = f"the peer of {HOSTILE}"
         rows: list[LogRow] = [
             {"at": NOW, "jail": "sshd", "kind": "refused", "address": "192.0.2.7", "reason": reason, "origin": "jail"},

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from banish.control import render
+from banish.control import render, render_figures, render_why
 from banish.control.render import coloured, painter, plain, visible
-from tests.control.fake import HOSTILE, NOW
+from tests.control.fake import HOSTILE, NOW, FakeControl
 
 
 @pytest.fixture(autouse=True)
@@ -198,3 +198,60 @@ def test_colour_is_for_terminals_that_want_it() -> None:
     ):
         assert painter(stream, environment) is plain
     assert coloured("banned", "green") == "\x1b[32mbanned\x1b[0m"
+
+
+WHY: Any = FakeControl().why("192.0.2.7", None)
+FIGURES: Any = FakeControl().figures()
+
+
+def test_the_story_of_a_ban_from_its_lines_to_the_firewall() -> None:
+    text = render_why.why(WHY, {}, plain, NOW)
+    assert visible(text.replace("\n", "")) == text.replace("\n", ""), "nothing that a terminal would obey"
+    said = text.splitlines()
+    assert said[0] == "192.0.2.7 is banned in sshd."
+    for line in (
+        "  banned    192.0.2.7 since 2026-11-22 12:50:52, until 2026-11-22 13:00:52 (9m 50s left)",
+        "  by        the jail's own counting",
+        "  before    it is the 2nd ban of it in this jail; that is why it lasts longer",
+        "  firewall  nftables: blocked for 9m 50s more",
+        "  dropped   14 packets (840 bytes) of all that this jail bans, since its rules were made",
+        "  rule      filter sshd: 3 failures within 10m (findtime) ban for 10m (bantime)",
+        "    /var/log/auth.log at byte 20480, failregex 3",
+        "    /var/log/auth.log, a line of the same session",
+        "  failregex 3: ^Failed <HOST> (filter.d/sshd.conf:7)",
+        "Nothing is known of it in: web",
+    ):
+        assert line in said
+    assert r"root\x1b[2J" in text
+
+
+def why_not(**changes: Any) -> str:
+    row = {**WHY["jails"][0], "ban": None, "kernel": [], "evidence": [], **changes}
+    return render_why.why({**WHY, "banned": False, "jails": [row], "events": [], "nothing": []}, {}, plain, NOW)
+
+
+def test_why_somebody_is_not_banned() -> None:
+    count = {"failures": 2, "attempts": 2, "since": NOW - 90, "last_at": NOW - 60, "forgotten_at": NOW + 540}
+    text = why_not(state="counting", count=count)
+    assert "192.0.2.7 is not banned." in text
+    assert "counting  2 of 3 failures, the last 1m 10s ago: below the limit, so it is not banned" in text
+    assert "until     2026-11-22 12:59:52 (8m 50s), when they are forgotten unless another one follows" in text
+    text = why_not(state="ignored", ignored="ignoreip: 192.0.2.0/24 (jail.local:4)")
+    assert "ignored   ignoreip: 192.0.2.0/24 (jail.local:4): its failures are not counted" in text
+    assert "banish resume" in why_not(state="paused", paused="100 bans in 10s; 3 withheld so far")
+    ban = {**WHY["jails"][0]["ban"], "expires_at": NOW - 3590}
+    text = why_not(state="expired", ban=ban)
+    assert "expired   its last ban, from 2026-11-22 12:50:52, ended 2026-11-22 11:51:02 (1h 0m ago)" in text
+    gone = why_not(state="banned", ban=ban, kernel=[{"enforcer": "nftables", "stands": False, "left": None}])
+    assert "firewall  nftables: the ban is NOT in force" in gone
+
+
+def test_figures_at_once_and_as_rates() -> None:
+    text = render_figures.figures(FIGURES, {}, plain, NOW)
+    assert "lines 100  matches 9  failures 8  bans 2  read 8.8 KiB  ban after 4.0 ms" in text
+    assert "192.0.2.7  sshd  2 of 3    5s ago" in text
+    assert all(visible(line) == line for line in text.splitlines())
+    later = {**FIGURES, "at": NOW + 2, "lines": 300, "jails": [{**FIGURES["jails"][0], "failures": 48}]}
+    moving = "\n".join(render_figures.view(later, FIGURES, plain))
+    assert "lines 100/s  matches 0.0/s" in moving
+    assert next(line.split()[:3] for line in moving.splitlines() if line.startswith("sshd")) == ["sshd", "20.0", "0.0"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import resource
@@ -41,6 +42,29 @@ def test_lines_on_stdout(logbook: Logbook, text: str, said: str, capfd: pytest.C
     logbook.configure(text, "INFO")
     logbook.say("actions", "NOTICE", "[sshd] Ban")
     assert re.fullmatch(said + "\n", capfd.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("message", "about"),
+    [
+        ("[sshd] Ban 192.0.2.7", {"jail": "sshd", "address": "192.0.2.7"}),
+        ("[sshd] Found 2001:db8::7 - 2026-11-22 12:50:52", {"jail": "sshd", "address": "2001:db8::7"}),
+        ("[web] Refuse to ban 192.0.2.7: an address of this machine", {"jail": "web", "address": "192.0.2.7"}),
+        ("[web] Ignore 192.0.2.7, expired bantime", {"jail": "web", "address": "192.0.2.7"}),
+        ("[web] Bans are paused: too many", {"jail": "web"}),
+        ('Exiting "banish" \u20ac', {}),
+    ],
+)
+def test_each_line_is_a_json_object(
+    logbook: Logbook, message: str, about: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    logbook.configure("STDOUT[format=json]", "INFO")
+    logbook.say_all("actions", "NOTICE", [message, "[x] and\n{another}"])
+    first, second = map(json.loads, capfd.readouterr().out.splitlines())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first.pop("time"))
+    assert first.pop("process") == os.getpid()
+    assert first == {"logger": "fail2ban.actions", "level": "NOTICE", "message": message, **about}
+    assert second["message"] == "[x] and\\n{another}"
 
 
 def test_lines_on_stderr(logbook: Logbook, capfd: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from banish import addresses
 from banish.decisions.ledger import Past
-from banish.model import Decision, Position
+from banish.model import Decision, Place, Position
 from banish.store.database import Store
 from tests.networks import net
 
@@ -17,6 +17,21 @@ ADDRESSES = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)).map(lambda add
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | TEXT, lambda inner: st.lists(inner, max_size=3), max_leaves=4
 )
+
+PLACES = st.builds(
+    Place,
+    source=TEXT,
+    start=st.none() | st.integers(0, 2**63 - 1),
+    stop=st.none() | st.integers(0, 2**63 - 1),
+    regex=st.none() | st.integers(0, 100),
+)
+
+
+def _placed(ban: Decision, places: list[Place | None]) -> Decision:
+    """*ban* with a place, known or not, for each of its lines."""
+    found = tuple(places[: len(ban.matches)])
+    return ban._replace(places=found if len(found) == len(ban.matches) and any(found) else ())
+
 
 DECISIONS = st.builds(
     Decision,
@@ -35,7 +50,8 @@ DECISIONS = st.builds(
     basis=st.sampled_from(["bantime", "increased", "said"]),
     set_at=st.none() | TIMES,
     forced=st.booleans(),
-)
+    places=st.just(()),
+).flatmap(lambda ban: st.lists(st.none() | PLACES, max_size=3).map(lambda places: _placed(ban, places)))
 
 UNSIGNED = st.integers(0, 2**64 - 1)
 POSITIONS = st.builds(

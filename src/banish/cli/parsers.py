@@ -80,7 +80,27 @@ def _seconds(text: str) -> float:
     return commands.FOR_EVER if seconds == float("inf") else seconds
 
 
-_KINDS: dict[str, Callable[[str], Any]] = {"seconds": _seconds, "number": int}
+def _moment(text: str) -> float:
+    """Return the time that *text* names: so long ago (``2h``), or a date with or without a time of day, in local time."""
+    import time  # noqa: PLC0415 - the client imports only what every command needs
+
+    from banish import durations  # noqa: PLC0415
+
+    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d"):
+        try:
+            return time.mktime(time.strptime(text.strip(), form))
+        except (ValueError, OverflowError):
+            continue
+    try:
+        ago = durations.parse(text.strip().removesuffix(" ago"))
+        if ago == float("inf"):
+            raise ValueError
+        return time.time() - ago
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a date (2026-11-22 12:50) nor a time ago (2h)") from None
+
+
+_KINDS: dict[str, Callable[[str], Any]] = {"seconds": _seconds, "moment": _moment, "number": int}
 
 
 def unknown(name: str) -> str:

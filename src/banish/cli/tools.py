@@ -51,6 +51,20 @@ TOOLS = (
     ),
     Tool("config-dir", "config-dir", "print where the packaged configuration lies", "banish.cli.config_dir"),
     Tool(
+        "doctor",
+        "doctor [--config DIR] [--state DIR]",
+        "find what makes you believe that you are protected when you are not",
+        "banish.cli.doctor",
+        asks=True,
+    ),
+    Tool(
+        "explain",
+        "explain LINE... [--jail JAIL]",
+        "say what each jail makes of a line, and where it stopped",
+        "banish.cli.explain",
+        asks=True,
+    ),
+    Tool(
         "match",
         "match LOG FILTER [IGNOREREGEX]",
         "try a filter on a log, or an expression on a line",
@@ -63,6 +77,13 @@ TOOLS = (
         "banish.cli.install_compat",
     ),
     Tool("setup", "setup [--yes | --dry-run]", "switch on the jails for what runs on this machine", "banish.cli.setup"),
+    Tool(
+        "top",
+        "top [--interval S] [--count N]",
+        "watch what goes on: rates, jails, sources, who fails most, and as whom",
+        "banish.cli.top",
+        asks=True,
+    ),
     Tool("help", "help [COMMAND]", "show the commands, or one in detail", "banish.cli.help"),
 )
 

@@ -26,7 +26,7 @@ from banish.safety.guard import RULES, SpareSettings
 _LEVELS = ("CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG", "TRACEDEBUG", "HEAVYDEBUG")
 _OPTIONS = (
     *("loglevel", "logtarget", "syslogsocket", "allowipv6", "dbpurgeage", "dbmaxmatches", "native_actions", "keepbans"),
-    *("historyage", "command_group", "read_group", *RULES),
+    *("metrics", "historyage", "command_group", "read_group", *RULES),
 )
 _INHERITED = ("loglevel", "syslogsocket", "allowipv6", "dbpurgeage", "dbmaxmatches")
 _SECTION = "Definition"
@@ -60,6 +60,8 @@ class DaemonSettings:
     """Seconds that an ended ban is remembered."""
     native_actions: bool = True
     """Whether an enforcer does the work of actions that have commands as well: ours, and fail2ban's own in a user's tree, unmodified."""
+    metrics: str = "off"
+    """Where metrics are served: a path (a unix socket), a loopback address with a port, or ``off``."""
     keepbans: bool = False
     """Leave bans in the firewall when the daemon stops, each until its time."""
     historyage: float = 2592000.0
@@ -93,6 +95,7 @@ def load_settings(config_dir: Path | None, data_dir: Path) -> tuple[DaemonSettin
         dbmaxmatches=options.integer("dbmaxmatches", default.dbmaxmatches, least=0),
         dbpurgeage=options.seconds("dbpurgeage", default.dbpurgeage, forever=False),
         native_actions=options.boolean("native_actions", default.native_actions),
+        metrics=options.word("metrics", default.metrics),
         keepbans=options.boolean("keepbans", default.keepbans),
         historyage=options.seconds("historyage", default.historyage, forever=False),
         spare=safety.spare(options),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Literal
 
-    Kind = Literal["text", "texts", "words", "seconds", "number", "flag"]
+    Kind = Literal["text", "texts", "words", "seconds", "moment", "number", "flag"]
     Exit = Callable[[dict[str, Any], Any], int]
     """From the arguments and the result of a command that was carried out."""
     Check = Callable[[dict[str, Any]], str]
@@ -46,8 +46,8 @@ class Argument:
 
     kind
         ``text``: one word or None; ``texts``: a list of them, ``-`` for those on standard input; ``words``: whatever follows, options
-        too (the one argument of its command); ``seconds``: a number or None, `FOR_EVER` for a ban without end; ``number``: an integer
-        or None; ``flag``: true or false.
+        too (the one argument of its command); ``seconds``: a number or None, `FOR_EVER` for a ban without end; ``moment``: a time in Unix
+        seconds or None; ``number``: an integer or None; ``flag``: true or false.
     metavar
         What stands for it in usage, manual and completion: ``JAIL``, ``ADDRESS``, ``FILE``, ``DIR`` and ``FILTER`` are completed.
     """
@@ -223,8 +223,33 @@ COMMANDS = (
         "log",
         "show what happened: bans, and why they were refused or ended; the last 1000 events",
         Argument("subject", "text", "of this jail, address or network only", metavar="JAIL|ADDRESS|NETWORK"),
-        Argument("seconds", "seconds", "how far back: 1h, 2d (default: all there is)", metavar="D", option="--since"),
+        Argument(
+            "since",
+            "moment",
+            "from then on: 1h, 2d ago, or 2026-11-22, '2026-11-22 12:50'",
+            metavar="TIME",
+            option="--since",
+        ),
+        Argument("until", "moment", "up to then", metavar="TIME", option="--until"),
+        Argument("jail", "text", "of this jail only", metavar="JAIL", option="--jail"),
+        Argument("network", "text", "of this address or network only", metavar="NETWORK", option="--network"),
+        Argument("user", "text", "of bans that this user name led to", metavar="USER", option="--user"),
+        Argument("most", "number", "how many events at most (default 1000)", metavar="N", option="--most"),
         reads=True,
+    ),
+    Command(
+        "why",
+        "tell the story of an address: why it is banned, or why it is not",
+        Argument("address", "text", "an address, a network or another id", metavar="ADDRESS", required=True),
+        Argument("jail", "text", "in this jail only", metavar="JAIL", option="--jail"),
+        reads=True,
+        text="banish.control.render_why",
+    ),
+    Command(
+        "figures",
+        "show numbers: lines, failures and bans, by jail, source, address and user; once (banish top goes on)",
+        reads=True,
+        text="banish.control.render_figures",
     ),
     Command(
         "get",
@@ -342,6 +367,9 @@ def _typed(command: Command, argument: Argument, value: Any) -> Any:
         # bool is an int to Python, not to the one who wrote it; NaN is neither below 0 nor above.
         if isinstance(value, (int, float)) and not isinstance(value, bool) and (value < 0 or value >= 0):
             return float("inf") if value < 0 or value > _LONGEST else float(value)
+    elif argument.kind == "moment":
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and -_LONGEST < value < _LONGEST:
+            return float(value)
     elif argument.kind == "number":
         if isinstance(value, int) and not isinstance(value, bool):
             return value

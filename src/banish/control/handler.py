@@ -111,6 +111,116 @@ class Resumed(TypedDict):
     withheld: int | None
 
 
+class WhyLine(TypedDict):
+    """One line of the evidence. *offset* is in bytes, of the line itself or (*exact* false) of the stretch it was read with."""
+
+    line: str
+    source: str | None
+    offset: int | None
+    exact: bool
+    regex: int | None
+    """Index of the failregex that was found in it."""
+    expression: str | None
+    """That failregex as it is configured now, and *origin* its file and line."""
+    origin: str | None
+
+
+class WhyBan(TypedDict):
+    """A ban: one that stands, or the last one."""
+
+    network: str
+    banned_at: float
+    expires_at: float | None
+    origin: Literal["jail", "admin", "restored", "fleet"]
+    """Who took the decision, as it was saved."""
+    restored: bool
+    """It was taken in an earlier run."""
+    reason: str
+    failures: int
+    ban_count: int
+    basis: str
+    forced: bool
+
+
+class WhyKernel(TypedDict):
+    """What a firewall says of a ban: *left* are the seconds until it ends, None for ever or where it does not stand."""
+
+    enforcer: str
+    stands: bool
+    left: float | None
+
+
+class WhyCount(TypedDict):
+    """Failures that count now, and when they are forgotten if no other follows."""
+
+    failures: int
+    attempts: int
+    since: float
+    last_at: float
+    forgotten_at: float
+
+
+class WhyJail(TypedDict):
+    """What one jail has to do with it."""
+
+    jail: str
+    state: Literal["banned", "counting", "ignored", "paused", "expired", "nothing"]
+    filter: str
+    maxretry: int
+    findtime: float
+    bantime: float | None
+    ban: WhyBan | None
+    kernel: list[WhyKernel]
+    dropped_packets: int | None
+    """By the rules of this jail, for all that it bans."""
+    dropped_bytes: int | None
+    actions: list[ActionStatus]
+    count: WhyCount | None
+    ignored: str | None
+    """By which rule, and which item of ``ignoreip``."""
+    paused: str | None
+    evidence: list[WhyLine]
+
+
+class Why(TypedDict):
+    """The whole story of one address, network or other id."""
+
+    address: str
+    banned: bool
+    protected: str | None
+    """Why nobody bans it, whatever a log says."""
+    jails: list[WhyJail]
+    nothing: list[str]
+    """Jails that know nothing of it."""
+    events: list[LogRow]
+    now: float
+
+
+class Figures(TypedDict):
+    """Numbers for a live view; totals since the start, so that who asks twice can tell rates."""
+
+    at: float
+    uptime: float
+    version: str
+    lines: int
+    bytes: int
+    lag_bytes: int
+    matches: int
+    failures: int
+    bans: int
+    banned: int
+    read_to_ban: float | None
+    """Mean seconds from reading a line until its ban was in force."""
+    cpu_seconds: float
+    problems: list[str]
+    jails: list[dict[str, Any]]
+    sources: list[dict[str, Any]]
+    networks: list[dict[str, Any]]
+    """Who fails most at present: ``address``, ``jail``, ``failures``, ``last_at``."""
+    users: list[dict[str, Any]]
+    """As whom: ``user``, ``addresses``, ``failures``."""
+
+
 class LogRow(TypedDict):
     """One event; *address* is empty where it concerns the whole jail."""
 
@@ -233,8 +343,24 @@ class Control(Protocol):
     def resume(self, jail: str) -> Resumed | Awaitable[Resumed]:
         """End the pause of *jail*."""
 
-    def log(self, subject: str | None, seconds: float | None) -> list[LogRow] | Awaitable[list[LogRow]]:
-        """The last events, the oldest first; those of *subject* and of the last *seconds* only, where they are given."""
+    def log(
+        self,
+        subject: str | None,
+        since: float | None,
+        *,
+        until: float | None,
+        jail: str | None,
+        network: str | None,
+        user: str | None,
+        most: int | None,
+    ) -> list[LogRow] | Awaitable[list[LogRow]]:
+        """The last *most* events, the oldest first, of those that fit all that is given; *since* and *until* are Unix seconds."""
+
+    def why(self, address: str, jail: str | None) -> Why | Awaitable[Why]:
+        """Everything that is known of *address*, of *jail* only where it is given."""
+
+    def figures(self) -> Figures | Awaitable[Figures]:
+        """Numbers for a live view."""
 
     def get(self, words: list[str]) -> Got | Awaitable[Got]:
         """Return the value of an option, see `options`."""

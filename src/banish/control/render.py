@@ -118,7 +118,7 @@ def banned(result: list[dict[str, Any]], arguments: dict[str, Any], paint: Paint
                 visible(_short(row["network"])),
                 known[since],
                 "for ever" if until is None else known[until],
-                "" if until is None else _left(until - now),
+                "" if until is None else left(until - now),
                 str(row["ban_count"]),
                 visible(row["origin"]),
                 visible(row["reason"]),
@@ -249,7 +249,7 @@ def time_(at: float) -> str:
         return f"{at:.0f}"
 
 
-def _left(seconds: float) -> str:
+def left(seconds: float) -> str:
     """The two largest units: ``3d 4h``, ``12m 5s``."""
     rest = max(0, round(seconds))
     words: list[str] = []

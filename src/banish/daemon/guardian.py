@@ -221,6 +221,16 @@ class Guardian:
             self._keep(Incident(now, decision.jail, "refused", decision.id, reason, decision.origin))
         return Entry("refused", decision._replace(reason=reason), None)
 
+    def refusal(self, network: Network, now: float) -> Refusal | None:
+        """Return why *network* would not be banned now; None when it would be."""
+        self._look_at_sessions(now)
+        return self._guard.refusal(network)
+
+    def pause(self, jail: str) -> str:
+        """Return why the bans of *jail* are paused; empty when they are not."""
+        pause = self._paused.get(jail)
+        return "" if pause is None else f"{pause.why}; {pause.withheld} withheld so far"
+
     def banned(self, decision: Decision, now: float) -> None:
         """Take note of a new ban: it may be one too many."""
         breaker = self._breakers.get(decision.jail)

@@ -18,14 +18,17 @@ from __future__ import annotations
 
 import difflib
 import errno
+import json
 import logging
 import logging.handlers
 import os
+import re
 import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +39,8 @@ from banish.errors import ConfigError, Problem
 WORDS = ("STDOUT", "STDERR", "SYSOUT", "SYSLOG", "SYSTEMD-JOURNAL")
 DEV_LOG = "/dev/log"
 JOURNAL = "/run/systemd/journal/socket"
+JSON = "json"
+"""As a *format*: each line is a JSON object."""
 RETRY = 5.0
 """Seconds between attempts to open a log file that could not be opened again."""
 SAY_AGAIN = 60.0
@@ -46,6 +51,10 @@ _LONGEST = 8192
 _PATIENCE = 0.5
 """Seconds that a busy syslog is waited for; once that was in vain, it is not waited for until it works again."""
 _SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+_ABOUT = re.compile(
+    r"\[(?P<jail>[^\]]*)\](?: (?:Found|Ignore|Ban|Unban|Restore Ban|Repeal Ban|Prolong Ban|Reban|Increase Ban|Refuse to ban) "
+    r"(?P<address>\S+?)(?=,|:? |:?$))?"
+)
 _FACILITIES = logging.handlers.SysLogHandler.facility_names
 
 
@@ -114,6 +123,28 @@ def open_target(target: Target, syslogsocket: str = "") -> Handler:
     return File(target)
 
 
+class JsonLine(logging.Formatter):
+    """A record as one JSON object: ``time`` (RFC 3339), ``logger``, ``level``, ``process``, ``message``, and ``jail`` and ``address``
+    where the message is about them.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the object, on one line and in ASCII."""
+        message = record.getMessage()
+        fields: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z"),
+            "logger": record.name,
+            "level": record.levelname,
+            "process": record.process,
+            "message": message,
+        }
+        if found := _ABOUT.match(message):
+            fields.update({name: text for name, text in found.groupdict().items() if text})
+        return json.dumps(fields)
+
+
 class Handler(logging.Handler):
     """Writes records to one target; `write` of the subclass raises OSError, nothing else does.
 
@@ -126,12 +157,12 @@ class Handler(logging.Handler):
         self.target = target
         self.trouble: Problem | None = None
         self.line_format = target.format or self.default_format(target)
-        self.setFormatter(logging.Formatter(self.line_format))
+        self.setFormatter(JsonLine() if target.format == JSON else logging.Formatter(self.line_format))
         self._lost = 0
         self._said, self._said_at = "", 0.0
 
     def default_format(self, target: Target) -> str:
-        """Return the format when the target gives none."""
+        """Return the format when the target gives none, in the terms of Python's logging."""
         line = "%(name)-24s[%(process)d]: %(levelname)-7s %(message)s"
         if not target.padding:
             line = "%(name)s[%(process)d]: %(levelname)s %(message)s"
@@ -397,7 +428,7 @@ def _switch(options: dict[str, str], key: str, text: str, *, default: bool) -> b
 
 
 def _format(format_: str, text: str) -> str:
-    if format_:
+    if format_ and format_ != JSON:
         try:
             record = logging.LogRecord("fail2ban", logging.INFO, "", 0, "", None, None)
             logging.Formatter(format_).format(record)

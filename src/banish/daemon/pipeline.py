@@ -15,10 +15,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 from banish.daemon.guard import Guard
 from banish.daemon.guardian import Guardian
 from banish.daemon.logbook import Logbook
+from banish.daemon.places import Places
 from banish.decisions.ledger import Entry, Ledger
 from banish.enforcement.dispatch import Dispatch
 from banish.errors import StoreError
@@ -40,6 +42,7 @@ from banish.model import (
 from banish.store.database import Store
 from banish.store.history import WAITING
 from banish.subscription import Subscription
+from banish.telemetry.measures import Measures
 
 SURELY = 3.0
 """Seconds after which a ban must have had its effect on the log."""
@@ -73,6 +76,12 @@ class Pipeline:
         self._store = store
         self._logbook = logbook
         self._guard = guard or Guard()
+        self.measures = Measures()
+        """What can be counted of all this."""
+        self.places = Places()
+        """Where the lines of failures were read."""
+        self._began: tuple[float, float] | None = None
+        """When the live batch that is carried out at present was read: Unix seconds, and by ``perf_counter``."""
         self._incidents: list[Incident] = []
         self._positions: dict[str, Position | Cursor] = {}
         self._saved: dict[str, Position | Cursor] = {}
@@ -80,20 +89,32 @@ class Pipeline:
     def feed(self, batch: Batch | JournalBatch, now: float) -> None:
         """Judge *batch* and carry out what follows."""
         events: list[Event] = []
+        measures, began = self.measures, perf_counter()
         with self._guard.watching():
             for subscription in self.subscribe(batch.source):
                 for jail, share in subscription.shares(batch.data, now):
+                    before = perf_counter()
                     try:
                         events += jail.feed(share, now, live=batch.live)
                     except Exception as error:  # noqa: BLE001 - a bug in one jail must not take the others down
                         self._logbook.bug(
                             "jail", f"[{jail.name}] failed on lines of {batch.source}, which it did not judge", error
                         )
+                    measures.filter_seconds[jail.name] += perf_counter() - before
         judged = self.judged[batch.source]
         judged.lines += batch.data.count(b"\n")
         judged.bytes += len(batch.data)
         self._positions[batch.source] = batch.position
-        self.settle(events, now)
+        measures.judged(perf_counter() - began)
+        if not events:
+            return
+        self.places.begin(batch, events)
+        self._began = (now, began) if batch.live else None
+        try:
+            self.settle(events, now)
+        finally:
+            self.places.end()
+            self._began = None
 
     def settle(self, events: Iterable[Event], now: float) -> None:
         """Carry out what a jail said: decisions through the ledger, questions to who can answer, the rest into the log."""
@@ -106,6 +127,8 @@ class Pipeline:
                 self.questions.append(event)
             else:
                 told.append(event)
+                if event.__class__ is Ignored:
+                    self.measures.ignored[event.jail] += 1
         self._logbook.events(told)
         if decisions:
             self.decide(decisions, now)
@@ -195,6 +218,7 @@ class Pipeline:
         """Pass *decision* by the guardian into the ledger, and into the history if something came of it."""
         guardian = self.guardian
         if guardian is not None and (refused := guardian.admit(decision, now)) is not None:
+            self.measures.refused[decision.jail] += 1
             return refused
         entry = self.ledger.apply(decision, now)
         standing = entry.decision
@@ -233,6 +257,8 @@ class Pipeline:
         if not (changes or again):
             return []
         notices = self._dispatch.apply([*changes, *again], now)
+        if self._began is not None:
+            self.measures.in_force(changes, *self._began)
         self.act([*changes, *again])  # only taken note of; before the database forgets what led to a mistaken ban
-        self.save(changes, now=now, pardoned=pardoned, jails=jails)
+        self.save(self.places.placed(changes), now=now, pardoned=pardoned, jails=jails)
         return notices

@@ -24,6 +24,7 @@ from banish.daemon.complaints import given_up, unread, unreadable, unspared
 from banish.daemon.ears import Ears
 from banish.daemon.guard import Guard
 from banish.daemon.logbook import Logbook
+from banish.daemon.outlet import Outlet
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.protection import Protection
 from banish.daemon.purging import Purging
@@ -105,6 +106,7 @@ class Supervisor:
         self.source: FileSource
         self.server: ControlServer
         self.journal: JournalSource
+        self.outlet = Outlet(self)
 
     # The way up
 
@@ -194,7 +196,7 @@ class Supervisor:
     async def _watch(self) -> None:
         workers = [
             asyncio.create_task(for_ever(work, self.logbook))
-            for work in (self._read, self._read_journal, self._keep_time, self._keep_spared)
+            for work in (self._read, self._read_journal, self._keep_time, self._keep_spared, self.outlet.keep)
         ]
         try:
             await self._stopping.wait()
@@ -255,6 +257,7 @@ class Supervisor:
             await self.protection.refresh(time.time())
 
     async def _close(self) -> None:
+        await self.outlet.close()
         await self.server.close()
         if hasattr(self, "source"):
             self.pipeline.remember(self.source.positions())
@@ -285,7 +288,14 @@ class Supervisor:
     def problems(self) -> list[Problem]:
         """Return everything that a person should mend, at this moment."""
         log = [self.logbook.trouble] if self.logbook.trouble is not None else []
-        ours = [*log, *self.server.problems, *self.store.problems, *self.dispatch.problems(), *self.runner.problems()]
+        ours = [
+            *log,
+            *self.server.problems,
+            *self.store.problems,
+            *self.dispatch.problems(),
+            *self.runner.problems(),
+            *self.outlet.problems(),
+        ]
         return [*self.protection.guardian.problems(), *self.own_problems, *ours, *self._standing_problems()]
 
     def incidents(self, subject: str | None, since: float) -> list[Incident]:

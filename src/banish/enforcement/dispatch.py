@@ -19,14 +19,16 @@ import contextlib
 import errno
 import math
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 from banish.addresses import Network
 from banish.enforcement import roster
 from banish.enforcement.actions import ActionSettings, scope_of
 from banish.enforcement.layout import Refusal
-from banish.enforcement.roster import Attentive, Enforcer, TableLost
+from banish.enforcement.roster import Attentive, Enforcer, TableLost, Telling
 from banish.enforcement.scopes import Record, Scope, Standing
 from banish.errors import ConfigError, FirewallError, Problem
 from banish.model import Change, Decision, Notice
@@ -69,6 +71,8 @@ class Dispatch:
         self._roster_names = tuple(roster_names)
         self._posts: dict[str, _Post] = {}
         self._misfits: list[Problem] = []
+        self.errors: Counter[str] = Counter()
+        """How often each enforcer has failed since the start."""
         self._settle(jails)
 
     def start(self, now: float) -> list[Notice]:
@@ -169,6 +173,31 @@ class Dispatch:
             for post in self._posts.values()
             if post.trouble is not None
         ]
+
+    def find(self, jail: str, network: Network) -> dict[str, float | None]:
+        """Ask those who block for *jail* for the ban of *network*: the seconds it has left, None where it does not stand.
+
+        By the enforcers' names; who cannot be asked, or cannot answer now, is not among them.
+        """
+        found = {}
+        for post in self._telling(jail):
+            with contextlib.suppress(FirewallError):
+                found[post.name] = cast(Telling, post.enforcer).find(jail, network)
+        return found
+
+    def dropped(self) -> dict[str, tuple[int, int]]:
+        """Return how many packets and bytes were dropped for each jail, as far as enforcers can tell."""
+        found: dict[str, tuple[int, int]] = {}
+        for post in self._telling():
+            with contextlib.suppress(FirewallError):
+                for jail, (packets, size) in cast(Telling, post.enforcer).dropped().items():
+                    before = found.get(jail, (0, 0))
+                    found[jail] = before[0] + packets, before[1] + size
+        return found
+
+    def _telling(self, jail: str | None = None) -> list[_Post]:
+        posts = [post for post in self._posts.values() if jail is None or post.guards(jail)]
+        return [post for post in posts if isinstance(cast(object, post.enforcer), Telling)]
 
     def stop(self, keep: bool = False) -> list[Notice]:
         """Unblock everything, or with *keep* leave every ban until its time; what an enforcer cannot undo is said."""
@@ -323,6 +352,7 @@ class Dispatch:
 
     def _failed(self, post: _Post, found: Exception, now: float) -> list[Notice]:
         error = _refusal(found)
+        self.errors[post.name] += 1
         # A second failure in a row may come from the state of the table, which only a rebuild can mend; and after a bug
         # nobody knows that state.
         post.renewal |= post.trouble is not None or error is not found

@@ -246,16 +246,36 @@ class NftablesFirewall:
         return result
 
     def _has(self, record: Record) -> bool:
-        network = record.network
-        addresses = AddressSet(record.jail, network.version, network.prefixlen)
+        return self.find(record.jail, record.network) is not None
+
+    def find(self, jail: str, network: Network) -> float | None:
+        """Return how many seconds the kernel's ban of *network* in *jail* has left (``math.inf``: for ever), None when it has none."""
+        addresses = AddressSet(jail, network.version, network.prefixlen)
         request = rules.element_request(addresses, network.packed)
+        wanted, what = rules.NFTA_SET_ELEM_LIST_ELEMENTS, f"find {network}"
         try:
-            self._socket().get(rules.NFT_MSG_GETSETELEM, rules.NFTA_SET_ELEM_LIST_ELEMENTS, f"find {network}", request)
+            return rules.left(addresses, self._socket().get(rules.NFT_MSG_GETSETELEM, wanted, what, request))
         except Refused as error:
             if error.errno == errno.ENOENT:
-                return False
+                return None
             raise
-        return True
+
+    def dropped(self) -> dict[str, tuple[int, int]]:
+        """Return how many packets and bytes the rules of each jail have dropped since the table was made."""
+        names = {one.name: one.jail for one in self._layout.sets}
+        found: dict[str, tuple[int, int]] = {}
+        try:
+            answers = self._socket().dump(rules.NFT_MSG_GETRULE, rules.rules_request(), "list rules")
+        except Refused as error:
+            if error.errno == errno.ENOENT:
+                return found
+            raise
+        for each in filter(None, map(rules.dropped, answers)):
+            name, packets, size = each
+            if (jail := names.get(name)) is not None:
+                before = found.get(jail, (0, 0))
+                found[jail] = before[0] + packets, before[1] + size
+        return found
 
     def _socket(self) -> Netlink:
         if self._netlink is None:

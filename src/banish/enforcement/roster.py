@@ -74,6 +74,19 @@ class Enforcer(Protocol):
 
 
 @runtime_checkable
+class Telling(Protocol):
+    """An enforcer that can say what its bans have done."""
+
+    def find(self, jail: str, network: Network) -> float | None:
+        """Return the seconds that a ban has left, ``math.inf`` for ever; None when it does not stand."""
+        ...
+
+    def dropped(self) -> dict[str, tuple[int, int]]:
+        """Return how many packets and bytes were dropped for each jail."""
+        ...
+
+
+@runtime_checkable
 class Attentive(Protocol):
     """An enforcer that can be told what others do to what it holds, at once."""
 

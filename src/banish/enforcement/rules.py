@@ -66,6 +66,7 @@ NFT_SET_ANONYMOUS, NFT_SET_CONSTANT, NFT_SET_INTERVAL, NFT_SET_TIMEOUT = 0x1, 0x
 NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET = 1, 2
 NFTA_SET_ELEM_LIST_ELEMENTS, NFTA_SET_ELEM_LIST_SET_ID = 3, 4
 NFTA_SET_ELEM_KEY, NFTA_SET_ELEM_FLAGS, NFTA_SET_ELEM_TIMEOUT, NFTA_SET_ELEM_EXPIRATION = 1, 3, 4, 5
+NFTA_COUNTER_BYTES, NFTA_COUNTER_PACKETS = 1, 2
 NFT_SET_ELEM_INTERVAL_END = 1
 
 NFTA_RULE_TABLE, NFTA_RULE_CHAIN, NFTA_RULE_EXPRESSIONS = 1, 2, 4
@@ -276,12 +277,42 @@ def note_held(addresses: AddressSet, part: bytes, into: dict[bytes, float]) -> N
             continue
         for _, element in attributes(value):
             # The key comes first (nf_tables_fill_setelem), in two headers.
-            key, left = element[8 : 8 + width], math.inf
-            for found, number in attributes(element[8 + width :]):
-                if found == NFTA_SET_ELEM_EXPIRATION:
-                    left = int.from_bytes(number, "big") / 1000
+            key = element[8 : 8 + width]
             if len(key) == width:
-                into[key] = left
+                into[key] = _left(element[8 + width :])
+
+
+def _left(parts: bytes) -> float:
+    for found, number in attributes(parts):
+        if found == NFTA_SET_ELEM_EXPIRATION:
+            return int.from_bytes(number, "big") / 1000
+    return math.inf
+
+
+def left(addresses: AddressSet, listed: bytes) -> float | None:
+    """Read the answer to ``element_request``: the seconds the element has left, ``math.inf`` for ever; None when there is none."""
+    for _, element in attributes(listed):
+        return _left(element[8 + addresses.bits // 8 :])
+    return None
+
+
+def dropped(part: bytes) -> tuple[str, int, int] | None:
+    """Read one answer to ``rules_request``: the set that the rule looks up, and how many packets and bytes it has dropped."""
+    name, counts = "", (0, 0)
+    for _, expression in attributes(dict(attributes(part)).get(NFTA_RULE_EXPRESSIONS, b"")):
+        fields = dict(attributes(expression))
+        kind, data = fields.get(NFTA_EXPR_NAME), fields.get(NFTA_EXPR_DATA, b"")
+        if kind == b"lookup\0":
+            name = dict(attributes(data)).get(NFTA_LOOKUP_SET, b"").rstrip(b"\0").decode("utf-8", "replace")
+        elif kind == b"counter\0":
+            counts = _counts(expression)
+    return (name, *counts) if name else None
+
+
+def _counts(expression: bytes) -> tuple[int, int]:
+    numbers = dict(attributes(dict(attributes(expression)).get(NFTA_EXPR_DATA, b"")))
+    packets, size = (numbers.get(kind, b"") for kind in (NFTA_COUNTER_PACKETS, NFTA_COUNTER_BYTES))
+    return int.from_bytes(packets, "big"), int.from_bytes(size, "big")
 
 
 @cache

@@ -130,6 +130,20 @@ class IgnoreRules:
             self._said[id_] = network, rule
         return rule
 
+    def item(self, id_: str, network: Network | None) -> str:
+        """Return the item of ``ignoreip``, as written, that spares this id; empty when none does."""
+        for item in self._settings.ignoreip:
+            ours = addresses.parse(item)
+            if ours is not None:
+                spares = network is not None and NetworkSet([ours]).touches(network)
+            else:
+                learned = self._learned.get(item)
+                spares = id_ == item or id_ in self._learned_texts.get(item, ())
+                spares = spares or (network is not None and learned is not None and learned.touches(network))
+            if spares:
+                return item
+        return ""
+
     def find(self, id_: str, network: Network | None) -> str | None:
         """The same as ``rule``, which remembers nothing and forgets nothing: for those who ask about very many ids once."""
         if network is not None and self._settings.ignoreself and self._own.touches(network):

@@ -15,6 +15,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import nlargest
 from itertools import islice, takewhile
 from typing import Literal
 
@@ -134,9 +135,25 @@ class Window:
                 self._crowd.settle()
         matches = tuple(ticket.matches) if due else ()
         retries, since, fields, attempts = ticket.retries, ticket.since, ticket.fields, ticket.attempts
+        regex, lines = match.regex, len(match.lines)
         return tuple.__new__(  # as ``Failure(...)``, in half the time
             Failure,
-            (self._jail, id_, match.network, at, retries, since, matches, fields, attempts, bans, weight, due),
+            (
+                self._jail,
+                id_,
+                match.network,
+                at,
+                retries,
+                since,
+                matches,
+                fields,
+                attempts,
+                bans,
+                weight,
+                due,
+                regex,
+                lines,
+            ),
         )
 
     def tick(self, now: float) -> None:
@@ -148,6 +165,23 @@ class Window:
             self._dirty = True
         if self._dirty:
             self._remove_old()
+
+    def known(self, id_: str) -> tuple[Trace, tuple[str, ...]] | None:
+        """Return what is known of *id_*, and its last lines; None when it has no failures that count."""
+        ticket = self._tickets.get(id_)
+        if ticket is not None:
+            return None if self._expired(ticket) else (ticket.trace(), tuple(ticket.matches))
+        trace = self._traces.of(id_)
+        return None if trace is None else (trace, ())
+
+    def busiest(self, count: int) -> list[tuple[str, int, float, Fields]]:
+        """Return the *count* ids with the most failures: each with its estimate, its last failure and the fields of its first one.
+
+        Of ids whose count alone is kept nothing is told: they have been silent for longest.
+        """
+        found = (item for item in self._tickets.items() if not self._expired(item[1]))
+        best = nlargest(count, found, key=lambda item: (item[1].retries, item[1].last_at))
+        return [(id_, ticket.retries, ticket.last_at, ticket.fields) for id_, ticket in best]
 
     def ids(self) -> Iterator[tuple[str, int]]:
         """Every id with its estimate as of its last failure."""

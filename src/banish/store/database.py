@@ -25,7 +25,7 @@ from typing import Any, Literal, TypeVar
 from banish.decisions.ledger import Past
 from banish.errors import Origin, Problem, StoreError
 from banish.model import Cursor, Decision, Incident, Position
-from banish.store import file, history, lock, rows
+from banish.store import file, history, inquiry, lock, rows
 from banish.store.rows import Key
 
 PENDING = 100_000
@@ -339,9 +339,13 @@ class Store:
             return history.forced(self._connection)
 
     def incidents(self, subject: str | None = None, since: float = 0.0, most: int = 1000) -> list[Incident]:
-        """Return the last *most* events since *since*, the oldest first; see ``history.read``. Raises StoreError."""
+        """Return the last *most* events since *since*, the oldest first; see ``inquiry``. Raises StoreError."""
+        return self.events(inquiry.Wanted(subject, since, most=most))
+
+    def events(self, wanted: inquiry.Wanted) -> list[Incident]:
+        """Return the last events that fit *wanted*, the oldest first. Raises StoreError."""
         with self._reading():
-            return history.read(self._connection, subject, since, most)
+            return inquiry.events(self._connection, wanted)
 
     def purge_history(self, before: float) -> int:
         """Forget some events from before *before*, and return how many. Raises StoreError when it cannot be written."""

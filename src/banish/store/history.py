@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterable
 from typing import cast, get_args
 
-from banish import addresses
 from banish.model import Decision, Incident, IncidentKind, Origin
 from banish.store import rows
 from banish.store.rows import Key
@@ -25,14 +24,14 @@ _EVENT = """
 _BOUND = "DELETE FROM events WHERE number <= (SELECT max(number) FROM events) - ?"
 _FORCED = "INSERT OR REPLACE INTO forced (jail, id, at) VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?)"
 _ALL_FORCED = "SELECT jail, id, at FROM forced"
-_ALL_EVENTS = "SELECT at, jail, kind, id, reason, origin FROM events"
+ALL_EVENTS = "SELECT at, jail, kind, id, reason, origin FROM events"
 _PURGE = "DELETE FROM events WHERE number IN (SELECT number FROM events WHERE at <= ? ORDER BY number LIMIT ?)"
 _PURGE_FORCED = """
     DELETE FROM forced WHERE NOT EXISTS
     (SELECT 1 FROM bans WHERE bans.jail = forced.jail AND bans.id = forced.id AND bans.at = forced.at)"""
 _ORIGINS: frozenset[str] = frozenset(get_args(Origin))
 
-TABLES = (_ALL_EVENTS, _ALL_FORCED)
+TABLES = (ALL_EVENTS, _ALL_FORCED)
 """What must be there for a database to be whole."""
 
 
@@ -71,41 +70,10 @@ def forced(connection: sqlite3.Connection) -> dict[Key, float]:
     return {(jail, id_): at for jail, id_, at in connection.execute(_ALL_FORCED)}
 
 
-def read(
-    connection: sqlite3.Connection, subject: str | None = None, since: float = 0.0, most: int = 1000
-) -> list[Incident]:
-    """Return the last *most* events from *since* on, the oldest first; of *subject* only, when it is given.
-
-    *subject* is a jail or an id. An address or a network stands for whatever lies in it, and for the networks it lies in.
-    """
-    wanted = addresses.parse(subject) if subject else None
-    exact = addresses.show(wanted) if wanted is not None else subject
-    one_host = wanted is not None and wanted.of_one_host
-    query = f"{_ALL_EVENTS} WHERE at >= ?"
-    values: list[object] = [since]
-    if one_host or (subject and wanted is None):
-        query += " AND (jail = CAST(? AS TEXT) OR id = CAST(? AS TEXT)" + (" OR id LIKE '%/%')" if one_host else ")")
-        values += [rows.text(subject or ""), rows.text(exact or "")]
-    found: list[Incident] = []
-    for row in connection.execute(f"{query} ORDER BY number DESC", values):
-        if (incident := _incident(row)) is not None and (wanted is None or _concerns(incident, wanted, subject)):
-            found.append(incident)
-            if len(found) >= most:
-                break
-    return found[::-1]
-
-
 def purge(connection: sqlite3.Connection, before: float, limit: int = 1000) -> int:
     """Delete at most *limit* events from before *before*; return how many."""
     connection.execute(_PURGE_FORCED)
     return connection.execute(_PURGE, (before, limit)).rowcount
-
-
-def _concerns(incident: Incident, wanted: addresses.Network, subject: str | None) -> bool:
-    network = addresses.parse(incident.id) if incident.id else None
-    if network is None:
-        return incident.jail == subject
-    return addresses.within(network, wanted) or addresses.within(wanted, network)
 
 
 def _row(incident: Incident) -> tuple[object, ...]:
@@ -113,7 +81,8 @@ def _row(incident: Incident) -> tuple[object, ...]:
     return float(at), rows.text(jail), kind, rows.text(id_), rows.text(reason), origin
 
 
-def _incident(row: tuple[object, ...]) -> Incident | None:
+def incident(row: tuple[object, ...]) -> Incident | None:
+    """Return the event that *row* of ALL_EVENTS stands for; None when it makes no sense."""
     at, jail, kind, id_, reason, origin = row
     if not (isinstance(at, float) and all(isinstance(each, str) for each in (jail, kind, id_, reason, origin))):
         return None

@@ -18,7 +18,7 @@ from typing import Any, cast, get_args
 
 from banish import addresses
 from banish.addresses import Network, stored
-from banish.model import NO_FIELDS, Basis, Cursor, Decision, Origin, Position
+from banish.model import NO_FIELDS, Basis, Cursor, Decision, Origin, Place, Position
 
 Key = tuple[str, str]
 """(jail, id)"""
@@ -61,7 +61,28 @@ def ban_row(decision: Decision) -> tuple[Any, ...]:
 def evidence_row(decision: Decision, most: int | None = None) -> tuple[Any, ...]:
     """Return the row of table ``evidence`` for *decision*, with its last lines: *most* of them, or all."""
     matches = decision.matches if most is None else decision.matches[-most:] if most else ()
-    return text(decision.jail), text(decision.id), _json(matches), _json(dict(decision.fields))
+    lines = _placed(matches, decision.places[-len(matches) :]) if decision.places and matches else matches
+    return text(decision.jail), text(decision.id), _json(lines), _json(dict(decision.fields))
+
+
+def _placed(matches: Sequence[str], places: Sequence[Place | None]) -> list[object]:
+    """Return the lines with their places: a line alone, or a list of the line and what its `Place` holds."""
+    return [line if place is None else [line, *place] for line, place in zip(matches, places, strict=True)]
+
+
+def _evidence(found: object) -> tuple[tuple[str, ...], tuple[Place | None, ...]]:
+    """Return the lines and their places that `_placed` wrote; what is damaged is a line without a place."""
+    lines: list[str] = []
+    places: list[Place | None] = []
+    for each in found if isinstance(found, list) else ():
+        match each:
+            case [str() as line, str() as source, int() | None as start, int() | None as stop, int() | None as regex]:
+                lines.append(line)
+                places.append(Place(source, start, stop, regex))
+            case _:
+                lines.append(str(each))
+                places.append(None)
+    return tuple(lines), tuple(places) if any(places) else ()
 
 
 def decisions(found: Iterable[Sequence[Any]]) -> Iterator[Decision]:
@@ -103,11 +124,13 @@ def whole(row: Sequence[Any]) -> Decision | None:
     Evidence that is damaged comes back empty.
     """
     *ours, origin, matches, fields, forced = row
-    lines, groups = _from_json(matches), _from_json(fields)
+    lines, places = _evidence(_from_json(matches))
+    groups = _from_json(fields)
     for decision in decisions([ours]):
         return decision._replace(
             origin=cast(Origin, origin) if origin in _ORIGINS else "jail",
-            matches=tuple(map(str, lines)) if isinstance(lines, list) else (),
+            matches=lines,
+            places=places,
             fields=groups if isinstance(groups, dict) else NO_FIELDS,
             forced=bool(forced),
         )

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import banish
-from banish.control import commands
-from banish.control.handler import JailStatus, LogRow, SourceStatus, StatsRow, Status
+from banish.control.handler import JailStatus, SourceStatus, StatsRow, Status
 from banish.daemon.desks.desk import Desk, problem_rows
-from banish.errors import ControlError, Problem, StoreError
+from banish.errors import Problem
 from banish.sources.matches import Match
 
 
@@ -44,26 +43,6 @@ class StatusDesk(Desk):
                 "banned_total": ledger.banned_total(name),
             }
             for name, running in sorted(self.daemon.running.items())
-        ]
-
-    def log(self, subject: str | None, seconds: float | None) -> list[LogRow]:
-        """Return the last events."""
-        self.at_work()
-        since = 0.0 if seconds is None else self.clock() - seconds
-        try:
-            found = self.daemon.incidents(subject, since)
-        except StoreError as error:
-            raise ControlError(str(error), commands.FAILED) from error
-        return [
-            {
-                "at": incident.at,
-                "jail": incident.jail,
-                "kind": incident.kind,
-                "address": incident.id,
-                "reason": incident.reason,
-                "origin": incident.origin,
-            }
-            for incident in found
         ]
 
     def _jail(self, name: str, problems: Iterable[Problem], *, banned: bool) -> JailStatus:

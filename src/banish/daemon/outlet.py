@@ -1,0 +1,51 @@
+"""Keeps the endpoint for metrics where ``metrics`` in banish.local says, through reloads; what is wrong with that place is a problem."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from banish.daemon import metering
+from banish.daemon.workers import stroke
+from banish.errors import ConfigError, Problem
+from banish.telemetry.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from banish.daemon.supervisor import Supervisor
+
+LOOK_EVERY = 2.0
+"""Seconds between looks at the setting, and between attempts to open what cannot be opened."""
+
+
+class Outlet:
+    """The endpoint of *daemon*."""
+
+    def __init__(self, daemon: Supervisor) -> None:
+        self._daemon = daemon
+        self._endpoint = Endpoint(lambda wanted: metering.text(daemon, wanted), lambda: metering.health(daemon))
+        self._problem: Problem | None = None
+
+    def problems(self) -> list[Problem]:
+        """Return what keeps metrics from being served where they should be."""
+        return [] if self._problem is None else [self._problem]
+
+    async def keep(self) -> None:
+        """Work for ever."""
+        while True:
+            await self.look()
+            await stroke(LOOK_EVERY)
+
+    async def look(self) -> None:
+        """Serve where the settings say now."""
+        known = self._problem
+        try:
+            await self._endpoint.open(self._daemon.settings.metrics)
+        except ConfigError as error:
+            self._problem = error.problem
+            if known != self._problem:
+                self._daemon.logbook.problem(self._problem)
+        else:
+            self._problem = None
+
+    async def close(self) -> None:
+        """Serve no longer."""
+        await self._endpoint.close()

@@ -1,0 +1,1 @@
+"""Finds what makes people believe that they are protected when they are not."""
