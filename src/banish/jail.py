@@ -12,9 +12,11 @@ random numbers come from. Three drivers can use the same heart: the live daemon,
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from banish import addresses, durations
 from banish.addresses import Network
@@ -42,6 +44,17 @@ class JailSettings:
     window: WindowSettings = field(default_factory=WindowSettings)
     ignore: IgnoreSettings = field(default_factory=IgnoreSettings)
     bantime: BanTimeSettings = field(default_factory=BanTimeSettings)
+
+
+class Standing(NamedTuple):
+    """Where a jail stands in its logs, as plain values."""
+
+    dated_at: float | None
+    """The date that a line without one borrows."""
+    oldest: float
+    """Who failed last at this time or before has been forgotten."""
+    lines: tuple[tuple[Any, ...], ...]
+    """With maxlines, the last lines (``model.Line``)."""
 
 
 class Jail:
@@ -85,10 +98,29 @@ class Jail:
         """Failures counted since the jail started."""
         return self._window.total
 
+    @property
+    def window(self) -> Window:
+        """Its failures."""
+        return self._window
+
+    @property
+    def standing(self) -> Standing:
+        """Where it stands, apart from its failures and its sessions, which are many."""
+        return Standing(self._clock.last_at, self._window.oldest, tuple(map(tuple, self.filter.lines)))
+
     def inherit(self, earlier: Jail) -> None:
-        """Go on counting where *earlier*, this jail before a reload, stood."""
+        """Go on counting where *earlier*, this jail before a reload, stood; with another filter, its sessions begin anew."""
         self._window = earlier._window
         self._window.reconfigure(self.settings.window)
+        self._clock.last_at = earlier._clock.last_at
+        if self.settings.filter == earlier.settings.filter:
+            self.filter.inherit(earlier.filter.sessions, earlier.filter.lines)
+
+    def recall(self, standing: Standing, *, filtered: bool) -> None:
+        """Go on where this jail stood in an earlier run; *filtered*: with the same filter."""
+        self._clock.last_at = standing.dated_at
+        if filtered:
+            self.filter.inherit(self.filter.sessions, itertools.starmap(Line, standing.lines))
 
     def bound(self, *, since: float = -math.inf, until: float = math.inf) -> None:
         """Judge only lines that state a time from *since* on and before *until* (Unix seconds), and those that state none."""
@@ -97,6 +129,7 @@ class Jail:
     def feed(self, lines: Iterable[Line], now: float, *, live: bool = True) -> list[Event]:
         """Judge *lines*, which were read at *now*; *live* is false while catching up with what was written before."""
         events: list[Event] = []
+        self._window.follow(now, live=live)
         match_of = self.filter.match
         for sighting, undated, at in self._sightings.of(lines, now, events, live=live):
             match = match_of(sighting, at)

@@ -50,6 +50,11 @@ class Traces:
         alone = trace.retries == trace.attempts == 1 and trace.since == trace.last_at
         self._parts[part][id_] = trace.last_at if alone else (*trace,)
 
+    def of(self, id_: str) -> Trace | None:
+        """Return the trace of *id_*; None when there is none."""
+        found = next((part[id_] for part in self._parts if id_ in part), None)
+        return None if found is None else _unpack(found)
+
     def take(self, id_: str) -> Trace | None:
         """Remove and return the trace of *id_*; None when there is none."""
         for part in self._parts:

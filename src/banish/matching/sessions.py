@@ -26,7 +26,8 @@ first two, and beyond them those of at most 256 characters until there are 100.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from banish.evidence import LONGEST_LINE, cut
@@ -46,9 +47,11 @@ Joined = tuple[dict[str, Any], tuple[str, ...]]
 
 
 class _Session:
-    __slots__ = ("began_at", "fields", "lines", "pending", "users")
+    __slots__ = ("began_at", "fields", "lines", "number", "pending", "users")
 
-    def __init__(self, began_at: float) -> None:
+    def __init__(self, number: int, began_at: float) -> None:
+        self.number = number
+        """The later a session began, the higher."""
         self.began_at = began_at
         self.fields: dict[str, Any] = {}
         self.lines: tuple[str, ...] = ()
@@ -78,9 +81,42 @@ class Sessions:
         self._capacity = capacity
         self._lifetime = lifetime
         self._sessions: dict[str, _Session] = {}
+        self._begun = 0
+        self.changed: set[str] | None = None
+        """Keys of the sessions that have changed since somebody began to take note of it (a set); None while nobody does."""
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    # For who keeps them across a crash (``store.memory.Book``)
+
+    oldest = -math.inf
+
+    def keys(self) -> list[str]:
+        """Every session there is."""
+        return list(self._sessions)
+
+    def rows(self, keys: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+        """Yield each of the sessions *keys* as plain values; the key alone where it is over."""
+        for key in keys:
+            found = self._sessions.get(key)
+            if found is None:
+                yield (key,)
+            else:
+                known = found.number, found.fields, found.lines, found.users, found.pending
+                yield (key, found.began_at, *known)
+
+    def recall(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Take in what ``rows`` yielded, later rows over earlier ones."""
+        for key, *known in rows:
+            self._sessions.pop(key, None)
+            if known:
+                began_at, number, fields, lines, users, pending = known
+                session = self._sessions[key] = _Session(number, began_at)
+                session.fields, session.lines, session.users, session.pending = dict(fields), lines, users, pending
+        inside = sorted(self._sessions.items(), key=lambda item: item[1].number)[-self._capacity :]
+        self._sessions = dict(inside)
+        self._begun = max([self._begun, *(session.number for _, session in inside)])
 
     def join(
         self, key: str, captured: Mapping[str, Any], lines: tuple[str, ...], now: float
@@ -92,6 +128,8 @@ class Sessions:
         session = self._sessions.get(key)
         if session is None or now - session.began_at >= self._lifetime:
             session = self._begin(key, now)
+        if self.changed is not None:
+            self.changed.add(key)
         mark = captured.get
         informs, gained, forgets = mark("nofail"), mark("mlfgained"), mark("mlfforget")
         user = mark("user")
@@ -137,6 +175,10 @@ class Sessions:
     def _begin(self, key: str, now: float) -> _Session:
         self._sessions.pop(key, None)
         if len(self._sessions) >= self._capacity:
-            del self._sessions[next(iter(self._sessions))]
-        session = self._sessions[key] = _Session(now)
+            first = next(iter(self._sessions))
+            del self._sessions[first]
+            if self.changed is not None:
+                self.changed.add(first)
+        self._begun += 1
+        session = self._sessions[key] = _Session(self._begun, now)
         return session
