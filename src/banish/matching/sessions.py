@@ -92,6 +92,11 @@ class Sessions:
 
     oldest = -math.inf
 
+    @property
+    def size(self) -> int:
+        """How many sessions there are."""
+        return len(self._sessions)
+
     def keys(self) -> list[str]:
         """Every session there is."""
         return list(self._sessions)

@@ -14,19 +14,9 @@ from importlib import resources
 from pathlib import Path
 
 from banish.errors import StoreError
-from banish.store import history, rows
+from banish.store import bans, history, memory, places, rows
 
-ALL_BANS = """
-    SELECT jail, id, network, at, expires_at, basis, set_at, reason, ban_count, failures FROM bans"""
-WHOLE_BANS = """
-    SELECT jail, id, network, at, expires_at, basis, set_at, reason, ban_count, failures,
-           origin, matches, fields, EXISTS (SELECT 1 FROM forced WHERE (jail, id, at) = (bans.jail, bans.id, bans.at))
-    FROM bans LEFT JOIN evidence USING (jail, id)"""
-ALL_POSITIONS = 'SELECT source, device, inode, "offset", head, anchor FROM positions'
-
-ALL_CURSORS = "SELECT source, cursor, at FROM cursors"
-
-_STEPS = ("schema.sql", "schema2.sql", "events.sql", "cursors.sql")
+_STEPS = ("schema.sql", "schema2.sql", "events.sql", "cursors.sql", "memory.sql")
 """Step *n* makes version *n + 1* (``PRAGMA user_version``) out of version *n*; steps are added, never changed."""
 
 # Memory-mapped reading is left off on purpose: SQLite cannot report a failing disk through it, the process dies of SIGBUS.
@@ -127,11 +117,7 @@ def migrate(connection: sqlite3.Connection, name: str) -> int:
             script = resources.files("banish.store").joinpath(_STEPS[step]).read_text("utf-8")
             connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {step + 1}; COMMIT;")
         try:
-            connection.execute(ALL_BANS).close()
-            connection.execute(WHOLE_BANS).close()
-            connection.execute(ALL_POSITIONS).close()
-            connection.execute(ALL_CURSORS).close()
-            for query in history.TABLES:
+            for query in (*bans.TABLES, *places.TABLES, *history.TABLES, *memory.TABLES):
                 connection.execute(query).close()
         except sqlite3.OperationalError as error:
             raise DamagedError(str(error)) from error
