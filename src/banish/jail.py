@@ -51,8 +51,6 @@ class Standing(NamedTuple):
 
     dated_at: float | None
     """The date that a line without one borrows."""
-    oldest: float
-    """Who failed last at this time or before has been forgotten."""
     lines: tuple[tuple[Any, ...], ...]
     """With maxlines, the last lines (``model.Line``)."""
 
@@ -106,7 +104,7 @@ class Jail:
     @property
     def standing(self) -> Standing:
         """Where it stands, apart from its failures and its sessions, which are many."""
-        return Standing(self._clock.last_at, self._window.oldest, tuple(map(tuple, self.filter.lines)))
+        return Standing(self._clock.last_at, tuple(map(tuple, self.filter.lines)))
 
     def inherit(self, earlier: Jail) -> None:
         """Go on counting where *earlier*, this jail before a reload, stood; with another filter, its sessions begin anew."""
@@ -116,11 +114,11 @@ class Jail:
         if self.settings.filter == earlier.settings.filter:
             self.filter.inherit(earlier.filter.sessions, earlier.filter.lines)
 
-    def recall(self, standing: Standing, *, filtered: bool) -> None:
-        """Go on where this jail stood in an earlier run; *filtered*: with the same filter."""
+    def recall(self, standing: Standing, now: float) -> None:
+        """Go on at *now* where this jail stood in an earlier run."""
         self._clock.last_at = standing.dated_at
-        if filtered:
-            self.filter.inherit(self.filter.sessions, itertools.starmap(Line, standing.lines))
+        self.filter.inherit(self.filter.sessions, itertools.starmap(Line, standing.lines))
+        self._window.follow(now, live=False)
 
     def bound(self, *, since: float = -math.inf, until: float = math.inf) -> None:
         """Judge only lines that state a time from *since* on and before *until* (Unix seconds), and those that state none."""

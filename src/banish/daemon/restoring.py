@@ -16,8 +16,9 @@ from banish.daemon.logbook import Logbook
 from banish.daemon.protection import Protection
 from banish.decisions import bantime
 from banish.decisions.ledger import Ledger
-from banish.model import Decision
+from banish.model import Decision, Incident
 from banish.store.database import Store
+from banish.store.history import WAITING
 
 SLICE = 1000
 """Lines that are written to the log in one go."""
@@ -44,6 +45,11 @@ class Restoring:
                 self._ledger.remember(jail, id_, past)
         self._dormant = set()
         return self._ledger.restore(self._restorable(running, jails, now), now)
+
+    def missed(self, since: float, now: float) -> list[Incident]:
+        """Return for the history what ended after *since*, when the last run ended bans, while nobody was there to see it."""
+        found = islice(self._store.ended(since, now), WAITING)
+        return [Incident(ban.expires_at, ban.jail, "expired", ban.id, "", ban.origin) for ban in found]
 
     def sleep(self, jail: str) -> None:
         """Take note that *jail* does not run any more, and that its bans wait for it."""

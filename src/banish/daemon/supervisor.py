@@ -28,6 +28,7 @@ from banish.daemon.pipeline import Pipeline
 from banish.daemon.protection import Protection
 from banish.daemon.purging import Purging
 from banish.daemon.questions import Answer, Questions
+from banish.daemon.remembering import Remembering
 from banish.daemon.restoring import Restoring, without_collection
 from banish.daemon.service import Service
 from banish.daemon.sourcing import Sourcing, ages, from_head, handed_over, logpaths, part_of
@@ -81,6 +82,7 @@ class Supervisor:
         self.pipeline: Pipeline
         self.protection: Protection
         self.restoring: Restoring
+        self.remembering: Remembering
         self._options = options
         self._guard = Guard()
         self._settings = DaemonSettings()
@@ -162,6 +164,8 @@ class Supervisor:
         )
         self.pipeline.act = self._runner.apply
         self._commands = Commands(hosts)
+        self.remembering = self.pipeline.remembering = Remembering(self._store)
+        self._watchers.read_on = self.remembering.read_on
         self._questions = Questions(
             self._names,
             self._commands,
@@ -169,6 +173,7 @@ class Supervisor:
             cache_of=self._ignorecache_of,
             tell=self._tell,
             clock=time.time,
+            lose=self.remembering.answered,
         )
         self.protection.configure(self.running, self._settings.spare, now)
         with without_collection():
@@ -176,13 +181,27 @@ class Supervisor:
             self._tell(self._dispatch.start(now))
             self._runner.configure(self._actions())
         self._ears.attend(self._dispatch.listeners())
+        self._remember(now)
         self._source = FileSource(logpaths(self.running), self._store.positions())
         self._journal = JournalSource(self._store.cursors())
         self._journal.configure(ages(self.running))
-        self._purging = Purging(self._store, self.ledger, self.logbook, now)
+        self._purging = Purging(self._store, self.ledger, self.logbook, now, self.remembering)
+        self._reopen_questions()
         for name in self.running:
             self.logbook.say("jail", "INFO", f"Jail '{name}' started")
         self.restoring.tell(restored)
+
+    def _remember(self, now: float) -> None:
+        """Go on where earlier runs stood, as far as jails know more than their bans."""
+        self.remembering.attend(self.running, now)
+        if self.remembering.ended is not None:
+            for incident in self.restoring.missed(self.remembering.ended, now):
+                self.pipeline.keep(incident)
+
+    def _reopen_questions(self) -> None:
+        """Ask what an earlier run, or a jail before it left, had no answer to yet."""
+        self.pipeline.questions += self.remembering.unanswered(self.running)
+        self._ask()
 
     def stop(self) -> None:
         """Make ``run`` come to its end."""
@@ -225,7 +244,7 @@ class Supervisor:
             self._tell(self._dispatch.tick(now))
             self._report_sources()
             self._hand_over(now)
-            self._purging.tick(self._settings, now)
+            self._purging.tick(self._settings, now, self._sources)
             self.pipeline.remember(self._source.positions())
             self.pipeline.remember(self._journal.positions())
             self.pipeline.save(now=now)
@@ -291,10 +310,12 @@ class Supervisor:
         except ConfigError as error:
             self.logbook.say("server", "ERROR", f"Reload refused, all goes on as before: {error}")
             raise
+        now = time.time()
+        self.pipeline.save(now=now)  # what jails know that leave, or change
         before, patterns = dict(self.running), {path.pattern for path in logpaths(self.running)}
         self._settings = settings
         self._take(assembly, problems)
-        now = time.time()
+        self.remembering.attend(self.running, now)
         for name in before.keys() - self.running.keys():
             # Only the firewall forgets them: should the jail come back, its bans are in the database.
             self.restoring.sleep(name)
@@ -314,8 +335,10 @@ class Supervisor:
         self._journal.configure(ages(self.running))
         for name, since in self.sourcing.since.items():
             self.running[name].jail.bound(since=since)
+        self.remembering.relearn()
         self._watchers.forget()
         self._commands.forget()
+        self._reopen_questions()
         self.logbook.say("server", "INFO", "Reload finished.")
         return sorted(self.running)
 
@@ -374,12 +397,18 @@ class Supervisor:
         """Let jails that read the journal read their files, where these have appeared."""
         for handover in self.sourcing.due(self.running, self._journal, now):
             self.running = self._assemble(handed_over(self.running, handover.jail)).running
+            self.remembering.attend(self.running, now)
             self.protection.configure(self.running, self._settings.spare, now)
             running = self.running[handover.jail]
             running.jail.bound(since=handover.since)
             self._source.add(from_head(running.config))
             self._journal.configure(ages(self.running))
             self._tell([handover.notice(running.config)])
+
+    def _sources(self) -> set[str]:
+        """Return what is read at present: paths of files, whether there or not, and parts of the journal."""
+        followed = {row.path for row in self._source.status()}
+        return followed | {watch.name for watch, _ in ages(self.running)}
 
     def _configure_log(self, settings: DaemonSettings) -> None:
         options = self._options
@@ -404,6 +433,7 @@ class Supervisor:
 
     def _settle(self, question: Question, answer: Answer) -> None:
         running = self.running.get(question.jail)
+        self.remembering.answered(question)
         if running is not None:
             self.pipeline.settle(running.jail.answer(question, answer), time.time())
             self._ask()  # a resolved name may still have to pass ignorecommand

@@ -222,16 +222,15 @@ class Window:
             else:
                 yield (id_,)
 
-    def recall(self, rows: Iterable[tuple[Any, ...]], oldest: float = -math.inf) -> None:
-        """Take in what ``rows`` yielded, later rows over earlier ones; who failed last at *oldest* or before is left out."""
-        self._oldest = max(self._oldest, oldest)
+    def recall(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Take in what ``rows`` yielded, later rows over earlier ones."""
         ours = sorted(rows, key=lambda row: row[1] if len(row) > 1 else -math.inf)
         for id_, *known in ours:
             ticket = self._tickets.pop(id_, None)
             if ticket is not None:
                 self.evidence -= ticket.size
             self._traces.take(id_)
-            if not known or known[0] <= self._oldest:
+            if not known:
                 continue
             last_at, retries, attempts, since, times, matches, fields = known
             trace = Trace(retries, attempts, since, last_at, tuple(times or ()))

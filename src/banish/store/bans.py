@@ -88,14 +88,19 @@ def pardon_jails(connection: sqlite3.Connection, jails: Mapping[str, float]) -> 
     connection.executemany(_PARDON_JAIL, [(rows.text(jail), at) for jail, at in jails.items()])
 
 
-def write(connection: sqlite3.Connection, words: Mapping[Key, Decision | float | None]) -> None:
-    """Write the last *words* on (jail, id): a ban, when it was ended, or None: it is to be forgotten."""
+def write(
+    connection: sqlite3.Connection, words: Mapping[Key, Decision | float | None], most_matches: int | None = None
+) -> None:
+    """Write the last *words* on (jail, id): a ban, when it was ended, or None: it is to be forgotten.
+
+    Of the lines of a ban the last *most_matches* are written, None for all.
+    """
     bans = [ban for ban in words.values() if isinstance(ban, Decision)]
     told = [ban for ban in bans if ban.matches or ban.fields]
     untold = [(ban.jail, ban.id) for ban in bans if not (ban.matches or ban.fields)]
     pardoned = [key for key, at in words.items() if at is None]
     connection.executemany(_BAN, map(rows.ban_row, bans))
-    connection.executemany(_EVIDENCE, map(rows.evidence_row, told))
+    connection.executemany(_EVIDENCE, [rows.evidence_row(ban, most_matches) for ban in told])
     connection.executemany(
         _UNBAN,
         [

@@ -48,6 +48,8 @@ class Store:
         self._name = name
         self.memory = Memory()
         """What the heart knows beyond bans; written with them."""
+        self.most_matches: int | None = None
+        """Lines that are kept of a ban, the last ones; None for all that it brings."""
         self._waiting = Waiting()
         self._swept: tuple[bytes, bytes] | None = (b"", b"")
         """How far evidence was looked through for what belongs to no ban; None: all of it."""
@@ -199,7 +201,7 @@ class Store:
         for key in pardons:
             waiting.pardon(key)
         waiting.place(positions or {})
-        if not (self.pending or self.memory.changed):
+        if not self.dirty:
             return
         if self._trouble is not None and 0 <= now - self._failed_at < self._pause:
             self._waiting.bound(PENDING)
@@ -213,6 +215,11 @@ class Store:
     def pending(self) -> int:
         """How many bans, positions and events wait to be written, because the last `save` failed; 0 when all is well."""
         return len(self._waiting)
+
+    @property
+    def dirty(self) -> bool:
+        """True when something waits, or the memory has changed."""
+        return bool(self.pending) or self.memory.changed
 
     def standing(self, now: float) -> Iterator[Decision]:
         """Yield the bans that are in force at *now*, as restored ones and without evidence, in no particular order.
@@ -261,9 +268,11 @@ class Store:
             return places.cursors(self._connection)
 
     def recall(self, name: Name, book: Book) -> None:
-        """Read what earlier runs knew into *book*, and keep it from now on. Raises StoreError when it cannot be read."""
-        with self._reading():
+        """Read what earlier runs knew into *book*, as far as it can be read, and keep it from now on."""
+        try:
             self.memory.recall(self._connection, name, book)
+        except sqlite3.Error:
+            self.memory.enter(name, book)
 
     # What goes with time
 
@@ -323,7 +332,7 @@ class Store:
     def close(self) -> None:
         """Try once more to write what waits, and close. Raises StoreError when something stayed unwritten."""
         try:
-            error = self._attempt(0.0) if self.pending or self.memory.changed else None
+            error = self._attempt(0.0) if self.dirty else None
             if error is not None:
                 raise self._unsaved(error) from error
         finally:
@@ -373,7 +382,7 @@ class Store:
         with self._transaction():
             if self._waiting.pardoned:
                 self._swept = (b"", b"")  # their evidence is left to sweep()
-            self._waiting.write(self._connection, now)
+            self._waiting.write(self._connection, now, self.most_matches)
             self.memory.write(self._connection, now)
 
     @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 Key = tuple[Any, ...]
@@ -39,10 +39,13 @@ class Notes:
         if self._values.pop(key, None) is not None:
             self._note(key)
 
-    def forget(self, before: float, used: Iterable[Key]) -> None:
-        """Forget what was set before *before*, unless its key is one of *used*."""
-        kept = set(used)
-        for key in [key for key, (at, _) in self._values.items() if at <= before and key not in kept]:
+    def of(self, kind: str) -> list[Key]:
+        """Return the keys that begin with *kind*."""
+        return [key for key in self._values if key[0] == kind]
+
+    def forget(self, before: float, used: Callable[[Key], bool]) -> None:
+        """Forget what was set at *before* or earlier, unless its key is *used*."""
+        for key in [key for key, (at, _) in self._values.items() if at <= before and not used(key)]:
             self.remove(key)
 
     def keys(self) -> list[Key]:

@@ -58,9 +58,10 @@ def ban_row(decision: Decision) -> tuple[Any, ...]:
     )
 
 
-def evidence_row(decision: Decision) -> tuple[Any, ...]:
-    """Return the row of table ``evidence`` for *decision*."""
-    return text(decision.jail), text(decision.id), _json(decision.matches), _json(dict(decision.fields))
+def evidence_row(decision: Decision, most: int | None = None) -> tuple[Any, ...]:
+    """Return the row of table ``evidence`` for *decision*, with its last lines: *most* of them, or all."""
+    matches = decision.matches if most is None else decision.matches[-most:] if most else ()
+    return text(decision.jail), text(decision.id), _json(matches), _json(dict(decision.fields))
 
 
 def decisions(found: Iterable[Sequence[Any]]) -> Iterator[Decision]:

@@ -66,12 +66,12 @@ class Waiting:
         for source, position in positions.items():
             _put(self.positions, source, position)
 
-    def write(self, connection: sqlite3.Connection, now: float) -> None:
+    def write(self, connection: sqlite3.Connection, now: float, most_matches: int | None) -> None:
         """Write all of it, within the transaction that is open; ``clear`` when that is committed."""
         if self.pardoned:
             bans.pardon_jails(connection, self.pardoned)
         if self.bans:
-            bans.write(connection, self.bans)
+            bans.write(connection, self.bans, most_matches)
         if self.positions:
             places.write(connection, self.positions, now)
         self._history.write(connection)
