@@ -85,6 +85,8 @@ class Jail:
         self._history = history
         self._history_everywhere = history_everywhere
         self._random = random
+        self._banned: dict[str, float] = {}
+        """Ids banned by the lines at hand, with when that began: nobody else knows of it yet."""
 
     @property
     def failed_now(self) -> int:
@@ -127,6 +129,7 @@ class Jail:
     def feed(self, lines: Iterable[Line], now: float, *, live: bool = True) -> list[Event]:
         """Judge *lines*, which were read at *now*; *live* is false while catching up with what was written before."""
         events: list[Event] = []
+        self._banned = {}
         self._window.follow(now, live=live)
         match_of = self.filter.match
         for sighting, undated, at in self._sightings.of(lines, now, events, live=live):
@@ -149,6 +152,7 @@ class Jail:
         After a command: an ignored match, or a failure.
         """
         events: list[Event] = []
+        self._banned = {}
         if isinstance(answer, bool):
             match = question.match
             # The rules may have changed while the command ran.
@@ -181,7 +185,14 @@ class Jail:
         """How long a ban of *id_* that begins now lasts."""
         settings = self.settings.bantime
         history = self._history_everywhere if settings.overalljails else self._history
-        return bantime.term(settings, history(id_), self._random)
+        return bantime.term(settings, self._past(id_, history), self._random)
+
+    def _past(self, id_: str, history: Callable[[str], History]) -> History:
+        """Return what *history* says of *id_*, and the lines at hand: where a batch ends must make no difference."""
+        known = history(id_)
+        if id_ not in self._banned or known.standing:
+            return known
+        return History(known.bans + 1, self._banned[id_], standing=True)
 
     def _weigh(self, match: Match, events: list[Event]) -> None:
         if match.name is not None:
@@ -197,7 +208,7 @@ class Jail:
 
     def _count(self, match: Match, events: list[Event]) -> None:
         if self._increment:
-            settings, history = self.settings, self._history(match.id)
+            settings, history = self.settings, self._past(match.id, self._history)
             weight = bantime.weight(settings.bantime, history, settings.window.maxretry)
             failure = self._window.count(match, weight, history.bans)
         else:
@@ -229,4 +240,5 @@ class Jail:
             increase=term.increase,
             basis="increased" if term.increase else "bantime",
         )
+        self._banned.setdefault(failure.id, failure.at)
         events.append(decision)

@@ -636,3 +636,25 @@ def test_cursors_of_the_journal_are_kept_with_the_bans_and_forgotten_like_positi
     with closing(Store.open(tmp_path / "x.sqlite3", 0.0)) as store:
         assert store.cursors() == {"systemd-journal A=1": cursor}
         assert store.positions() == {}
+
+
+def test_bans_are_moved_with_the_clock_but_for_those_of_another_time(store: Store) -> None:
+    old, forced, lasting = ban("192.0.2.1", at=50, until=5000), ban("192.0.2.2")._replace(forced=True), ban("192.0.2.3")
+    store.save([old, forced, lasting._replace(expires_at=math.inf), ban("192.0.2.4", until=150)], now=100)
+    store.save([ban("192.0.2.5", at=9e9, until=9e9 + 600)], now=200)
+    store.shift(1e6, since=90, until=200)
+    found = {each.id: (each.at, each.expires_at, each.forced) for each in store.standing(201)}
+    assert found == {
+        "192.0.2.1": (50, 5000, False),
+        "192.0.2.2": (1_000_100, 1_000_700, True),
+        "192.0.2.3": (1_000_100, math.inf, False),
+        "192.0.2.5": (9e9, 9e9 + 600, False),
+    }
+
+
+def test_what_nobody_reads_any_more_is_forgotten_after_a_while(store: Store) -> None:
+    cursor = Cursor("s=1", 1.5)
+    store.save(positions={"/a.log": HERE, "/b.log": HERE, "journal A=1": cursor, "journal B=1": cursor}, now=100)
+    store.save(positions={"/c.log": HERE}, now=200)
+    assert store.purge_sources({"/a.log", "journal A=1"}, before=100) == 2
+    assert (sorted(store.positions()), sorted(store.cursors())) == (["/a.log", "/c.log"], ["journal A=1"])

@@ -21,6 +21,7 @@ from banish.daemon.guard import Guard
 from banish.daemon.guardian import Guardian
 from banish.daemon.logbook import Logbook
 from banish.daemon.remembering import Remembering
+from banish.daemon.timekeeping import Timekeeping
 from banish.decisions.ledger import Entry, Ledger
 from banish.enforcement.dispatch import Dispatch
 from banish.errors import StoreError
@@ -74,6 +75,7 @@ class Pipeline:
         """Who may refuse a decision; None lets every one pass."""
         self.remembering: Remembering | None = None
         """Who keeps what jails know beyond bans; None: nobody."""
+        self.clock = Timekeeping()
         self._fed: set[Jail] = set()
         """Jails that were shown lines since the last save."""
         self._dispatch = dispatch
@@ -196,7 +198,7 @@ class Pipeline:
         if not (bans or ended or jails or self._positions or self._incidents or self._store.dirty):
             return
         if self.remembering is not None and self._expired_at is not None:
-            self.remembering.passed(self._expired_at)
+            self.remembering.passed(self._expired_at, self.clock.mark)
         incidents, self._incidents = self._incidents, []
         try:
             self._store.save(

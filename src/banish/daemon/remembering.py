@@ -17,6 +17,7 @@ from typing import Any
 
 from banish.addresses import stored
 from banish.daemon.assembly import Running
+from banish.daemon.timekeeping import Mark
 from banish.jail import Jail, Standing
 from banish.lines.reader import LineReader, LineSettings
 from banish.model import Match, Question
@@ -29,6 +30,7 @@ KEPT = 86400.0
 
 _NOTES = ("notes", "")
 _ENDED = ("ended",)
+_CLOCK = ("clock",)
 
 
 class Remembering:
@@ -147,9 +149,15 @@ class Remembering:
 
     # Time
 
-    def passed(self, now: float) -> None:
-        """Take note that the bans which ended until *now* have been ended; with the next commit, of which it is no reason."""
+    def passed(self, now: float, clock: Mark) -> None:
+        """Take note that the bans which ended until *now* have been ended, and of the *clock* by which that was."""
         self._notes.put(_ENDED, now, now)
+        self._notes.put(_CLOCK, clock, now)
+
+    @property
+    def clock(self) -> Any:
+        """What ``passed`` was told of the clock; None when that is not known."""
+        return self._notes.get(_CLOCK)
 
     @property
     def ended(self) -> float | None:

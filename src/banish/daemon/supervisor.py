@@ -54,7 +54,6 @@ TICK = 1.0
 """Seconds between two looks at what time has brought; the kernel itself ends a ban to the millisecond."""
 IDLE = 2.0
 """The same while there is nothing to read and no ban about to end: to be woken is most of what an idle daemon costs."""
-CLOCK_JUMP = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ class Supervisor:
         self._questions: Questions
         self._stopping: asyncio.Event
         self._read_at = 0.0
-        self._ahead = time.time() - time.monotonic()
+        self._begun_at = self.started_at
         self._reported: set[str] = set()
         self._ears = Ears(self._disturbed, self.logbook)
         self._purging: Purging
@@ -176,12 +175,13 @@ class Supervisor:
             lose=self.remembering.answered,
         )
         self.protection.configure(self.running, self._settings.spare, now)
+        missed_from = self._settle_the_clock(now)
         with without_collection():
             restored = self.restoring.restore(self.running, self.running, now)
             self._tell(self._dispatch.start(now))
             self._runner.configure(self._actions())
         self._ears.attend(self._dispatch.listeners())
-        self._remember(now)
+        self._remember(now, missed_from)
         self._source = FileSource(logpaths(self.running), self._store.positions())
         self._journal = JournalSource(self._store.cursors())
         self._journal.configure(ages(self.running))
@@ -191,12 +191,25 @@ class Supervisor:
             self.logbook.say("jail", "INFO", f"Jail '{name}' started")
         self.restoring.tell(restored)
 
-    def _remember(self, now: float) -> None:
+    def _settle_the_clock(self, now: float) -> float | None:
+        """Move bans of earlier runs if the clock was set since; return until when bans have been ended, None for unknown."""
+        jumped = self.pipeline.clock.jumped_since(self.remembering.clock) or 0.0
+        if jumped:
+            self.logbook.say(
+                "server", "WARNING", f"The clock was set by {jumped:+.0f} s; bans go on for as long as before"
+            )
+            self._shift(jumped, now - jumped)
+        ended = self.remembering.ended
+        return None if ended is None else ended + jumped
+
+    def _remember(self, now: float, missed_from: float | None) -> None:
         """Go on where earlier runs stood, as far as jails know more than their bans."""
+        self._begun_at = now
         self.remembering.attend(self.running, now)
-        if self.remembering.ended is not None:
-            for incident in self.restoring.missed(self.remembering.ended, now):
+        if missed_from is not None:
+            for incident in self.restoring.missed(missed_from, now):
                 self.pipeline.keep(incident)
+        self.pipeline.expire(now)
 
     def _reopen_questions(self) -> None:
         """Ask what an earlier run, or a jail before it left, had no answer to yet."""
@@ -230,6 +243,7 @@ class Supervisor:
 
     def _judge(self, batch: Batch | JournalBatch) -> None:
         self._read_at = time.time()
+        self._mind_the_clock(self._read_at)
         self.pipeline.feed(batch, self._read_at)
         self._ask()
 
@@ -254,12 +268,28 @@ class Supervisor:
         return at_rest and not self._dispatch.problems()
 
     def _mind_the_clock(self, now: float) -> None:
-        """The kernel counts how long a ban has left, we count until when; after the clock was set the two disagree."""
-        ahead = now - time.monotonic()
-        jumped, self._ahead = ahead - self._ahead, ahead
-        if abs(jumped) > CLOCK_JUMP:
-            self.logbook.say("server", "WARNING", f"The clock was set by {jumped:+.0f} s; bans end by the new one")
+        """A ban lasts as long as it was to last, whoever sets the clock; the kernel goes by a clock that nobody sets."""
+        clock = self.pipeline.clock
+        slept, jumped = clock.slept(), clock.jumped()
+        if jumped:
+            self.logbook.say(
+                "server", "WARNING", f"The clock was set by {jumped:+.0f} s; bans go on for as long as before"
+            )
+            before = now - jumped
+            self.pipeline.save(now=before)
+            self._shift(jumped, before)
+            self.ledger.shift(jumped, clock.began(before), before)
+            if jumped < 0:
+                self.restoring.tell(self.restoring.restore_ended(self.running, now, self._begun_at))
+            self._begun_at += jumped
+        if jumped or slept:
             self._tell(self._dispatch.start(now))
+
+    def _shift(self, seconds: float, before: float) -> None:
+        try:
+            self._store.shift(seconds, self.pipeline.clock.began(before), before)
+        except StoreError as error:
+            self.logbook.say("database", "ERROR", str(error))
 
     def _disturbed(self) -> None:
         self._tell(self._dispatch.hear(time.time()))

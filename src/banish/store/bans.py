@@ -45,10 +45,12 @@ _ENDED = f"{ALL_BANS} WHERE expires_at > ? AND expires_at <= ? ORDER BY expires_
 _PAST = "SELECT jail, id, ban_count, at, expires_at FROM bans WHERE expires_at <= ? ORDER BY expires_at"
 _PURGE = "SELECT CAST(jail AS BLOB), CAST(id AS BLOB) FROM bans WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
 _SHIFT_FORCED = """
-    UPDATE forced SET at = at + ? WHERE EXISTS (SELECT 1 FROM bans WHERE bans.jail = forced.jail AND bans.id = forced.id
-    AND bans.at = forced.at AND (expires_at > ? OR expires_at IS NULL))"""
+    UPDATE forced SET at = at + ? WHERE EXISTS
+    (SELECT 1 FROM bans WHERE bans.jail = forced.jail AND bans.id = forced.id AND bans.at = forced.at
+     AND bans.at BETWEEN ? AND ? AND (expires_at > ? OR expires_at IS NULL))"""
 _SHIFT = """
-    UPDATE bans SET at = at + ?, set_at = set_at + ?, expires_at = expires_at + ? WHERE +expires_at > ? OR +expires_at IS NULL"""
+    UPDATE bans SET at = at + ?, set_at = set_at + ?, expires_at = expires_at + ?
+    WHERE at BETWEEN ? AND ? AND (+expires_at > ? OR +expires_at IS NULL)"""
 
 
 def standing(connection: sqlite3.Connection, now: float) -> Iterator[Decision]:
@@ -113,10 +115,11 @@ def write(
     connection.executemany(_NO_EVIDENCE, map(_texts, chain(untold, pardoned)))
 
 
-def shift(connection: sqlite3.Connection, seconds: float, now: float) -> None:
-    """Move the bans that are in force at *now* by so many *seconds*, begin and end."""
-    connection.execute(_SHIFT_FORCED, (seconds, now))
-    connection.execute(_SHIFT, (seconds, seconds, seconds, now))
+def shift(connection: sqlite3.Connection, seconds: float, since: float, until: float) -> None:
+    """Move the bans that began between *since* and *until*, and were in force then, by so many *seconds*: begin and end."""
+    moved = since, until, until
+    connection.execute(_SHIFT_FORCED, (seconds, *moved))
+    connection.execute(_SHIFT, (seconds, seconds, seconds, *moved))
 
 
 def purge(connection: sqlite3.Connection, before: float, limit: int) -> int:

@@ -276,14 +276,13 @@ class Store:
 
     # What goes with time
 
-    def shift(self, seconds: float, now: float) -> None:
-        """Move the bans in force at *now* by so many *seconds*: the clock was set, and they shall last as long as they would have.
+    def shift(self, seconds: float, since: float, until: float) -> None:
+        """Move the bans that began between *since* and *until*, and were in force then, by so many *seconds*: the clock was set.
 
-        Raises StoreError when the database cannot be written; the bans then end by the clock as it was.
+        Raises StoreError when the database cannot be written; what waits to be written is not moved either.
         """
-        self.save(now=now)
         with self._writing("move the bans to the new clock"):
-            bans_table.shift(self._connection, seconds, now)
+            bans_table.shift(self._connection, seconds, since, until)
 
     def purge(self, now: float, age: float, limit: int = 1000) -> int:
         """Delete at most *limit* rows of bans that ended *age* seconds ago or earlier, and return how many were deleted.
