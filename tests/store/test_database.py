@@ -1,13 +1,12 @@
 import math
 import os
-import resource
 import sqlite3
 import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from importlib import resources
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from banish.model import Cursor, Decision, Position
 from banish.store import database, file
 from banish.store.database import Store
 from tests.networks import net
+from tests.store.disks import full_disk
 
 HERE = Position(device=1, inode=2, offset=300, head=b"Nov 22", anchor=b"port 22 ssh2\n")
 
@@ -213,7 +213,7 @@ def version_1(path: Path, values: str) -> None:
     connection.close()
 
 
-def test_a_database_of_version_1_is_read_and_goes_on_as_version_4(path: Path) -> None:
+def test_a_database_of_version_1_is_read_and_goes_on(path: Path) -> None:
     lines = """'["line 1"]', '{"user":"root"}'"""
     version_1(
         path,
@@ -375,17 +375,6 @@ def test_a_directory_that_cannot_be_made_is_told_and_waited_for(tmp_path: Path) 
     assert (store.pending, store.problem, standing(store, 200)) == (0, None, ["192.0.2.7"])
     store.close()
     assert (tmp_path / "state" / "banish.sqlite3").exists()
-
-
-@contextmanager
-def full_disk(free: int = 0) -> Iterator[None]:
-    """Writing past the limit fails with EFBIG, as a full disk fails with ENOSPC (setrlimit(2)); Python ignores SIGXFSZ."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (free, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_nothing_is_lost_while_the_disk_is_full(store: Store) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from banish.errors import StoreError
 from banish.store import bans, history, memory, places, rows
 
-_STEPS = ("schema.sql", "schema2.sql", "events.sql", "cursors.sql", "memory.sql")
+STEPS = ("schema.sql", "schema2.sql", "events.sql", "cursors.sql", "memory.sql")
 """Step *n* makes version *n + 1* (``PRAGMA user_version``) out of version *n*; steps are added, never changed."""
 
 # Memory-mapped reading is left off on purpose: SQLite cannot report a failing disk through it, the process dies of SIGBUS.
@@ -107,14 +107,14 @@ def migrate(connection: sqlite3.Connection, name: str) -> int:
     """Bring the database to this version's schema and return the version it had: 0 for a new one. Closes it on error."""
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > len(_STEPS):
+        if version > len(STEPS):
             raise StoreError(
-                f"{name}: the database has version {version}, this program knows {len(_STEPS)} "
+                f"{name}: the database has version {version}, this program knows {len(STEPS)} "
                 "(it was written by a later version: use that, or move the file away)"
             )
         connection.create_function("network_of_text", 1, rows.network_of_text, deterministic=True)
-        for step in range(version, len(_STEPS)):
-            script = resources.files("banish.store").joinpath(_STEPS[step]).read_text("utf-8")
+        for step in range(version, len(STEPS)):
+            script = resources.files("banish.store").joinpath(STEPS[step]).read_text("utf-8")
             connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {step + 1}; COMMIT;")
         try:
             for query in (*bans.TABLES, *places.TABLES, *history.TABLES, *memory.TABLES):
