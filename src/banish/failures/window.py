@@ -207,16 +207,10 @@ class Window:
         for id_ in keys:
             ticket = self._tickets.get(id_)
             if ticket is not None:
-                yield (
-                    id_,
-                    ticket.last_at,
-                    ticket.retries,
-                    ticket.attempts,
-                    ticket.since,
-                    ticket.times,
-                    ticket.matches,
-                    dict(ticket.fields),
-                )
+                numbers = ticket.last_at, ticket.retries, ticket.attempts, ticket.since
+                fields = ticket.fields
+                plain = fields if fields.__class__ is dict else dict(fields)
+                yield (id_, *numbers, ticket.times, ticket.matches, plain)
             elif (trace := self._traces.of(id_)) is not None:
                 yield id_, trace.last_at, trace.retries, trace.attempts, trace.since, list(trace.times), None, None
             else:

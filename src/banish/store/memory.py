@@ -207,20 +207,20 @@ class Memory:
         return self._shelves.setdefault(name, _Shelf())
 
     def _write(self, connection: sqlite3.Connection, name: Name, shelf: _Shelf, book: Book, now: float) -> _Plan:
-        if shelf.whole:
+        changed = book.changed or set()
+        if shelf.whole or len(changed) > book.size:  # most of what changed is gone again
             dropped, entries = len(shelf.rows), [entry for entry in book.rows(book.keys()) if len(entry) > 1]
         else:
-            changed = book.changed or set()
             dropped, older = self._outdated(connection, shelf, book, len(changed))
             entries = list(book.rows(changed))
             if dropped == len(shelf.rows):
                 entries = [entry for entry in entries if len(entry) > 1]
-            # What is gone needs no word more: the row that told of it leaves.
-            entries += [entry for entry in book.rows(older - changed) if len(entry) > 1]
+            if older:  # what is gone needs no word more: the row that told of it leaves
+                entries += [entry for entry in book.rows(older - changed) if len(entry) > 1]
         connection.executemany(_DROP, [(row.number,) for row in islice(shelf.rows, dropped)])
         if not entries:
             return _Plan(shelf, dropped, None)
-        last_at = max(entry[1] if len(entry) > 1 else 0.0 for entry in entries)
+        last_at = max([entry[1] for entry in entries if len(entry) > 1], default=0.0)
         if dropped < len(shelf.rows):  # rows leave in their order: or an entry that is gone would come back
             last_at = max(last_at, shelf.rows[-1].last_at)
         row = _Row(self._next, now, last_at, len(entries))
