@@ -18,16 +18,19 @@ lines of one second cost one conversion.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import tzinfo
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from banish.lines import timestamps, zones
+from banish.lines.cuts import habits
 from banish.lines.datepattern import Template, compile_patterns, places
 from banish.patience import LONG, GivenUp, Patience
 
 _REMEMBERED = 256  # all are forgotten when there are more, since logs go forward
 _Key = str | tuple[str | None, ...]
+_AnyKey = TypeVar("_AnyKey", bound=Hashable)
+_SECONDS = {f"{second:02}": second for second in range(60)}
 _CLOCK = re.compile("[0-9]:[0-9]{1,2}:[0-9]")
 _STEP = 4096
 _OVERLAP = 256
@@ -49,14 +52,52 @@ class Found(NamedTuple):
 
 
 class _Memory:
-    """What the texts of one template mean, by the second and by the minute."""
+    """What the texts of one template mean, by the second and by the minute.
 
-    def __init__(self) -> None:
+    *regular*: where the template takes a text, it takes it with other seconds too, and finds everything else where it was.
+    """
+
+    def __init__(self, *, regular: bool) -> None:
         self.texts: dict[_Key, timestamps.Reading] = {}
         self.minutes: dict[_Key, timestamps.Reading] = {}
+        self._regular = regular
+        self._shape = (0, 0, 0, 0)
+        """Of the texts that are looked up without their seconds: how long they are, where the seconds stand, and the fraction."""
+        self._shaped: dict[tuple[str, str, str], timestamps.Reading] = {}
+        """Their minutes, by what stands before the seconds, behind them, and behind the fraction."""
+
+    def learn(self, match: re.Match[str], minute: timestamps.Reading) -> None:
+        """Remember that *minute* is that of *match*, for texts that have nothing else but other seconds."""
+        groups = match.re.groupindex
+        if not self._regular or "S" not in groups or "exact" in groups:
+            return
+        origin, end = match.span(1)
+        second, after = match.span("S")
+        fraction = match.span("f") if "f" in groups and match["f"] else (after, after)
+        if after - second != 2 or fraction[0] < after or not match[1].isascii():
+            return
+        shape = end - origin, second - origin, fraction[0] - origin, fraction[1] - origin
+        if shape != self._shape:
+            self._shape = shape
+            self._shaped.clear()
+        date = match[1]
+        self.keep(self._shaped, (date[: shape[1]], date[shape[1] + 2 : shape[2]], date[shape[3] :]), minute)
+
+    def recall(self, date: str, now: float) -> float | None:
+        """Return the time of *date*, the whole text of a date, if its minute is known and it has the usual shape."""
+        length, second, fraction, rest = self._shape
+        if len(date) != length:
+            return None
+        minute = self._shaped.get((date[:second], date[second + 2 : fraction], date[rest:]))
+        if minute is None or minute.at is None or not minute.since <= now < minute.until:
+            return None
+        seconds = date[second : second + 2]
+        if seconds not in _SECONDS or not (rest == fraction or (date[fraction:rest].isdigit() and date.isascii())):
+            return None
+        return minute.at + _SECONDS[seconds]
 
     @staticmethod
-    def keep(readings: dict[_Key, timestamps.Reading], key: _Key, reading: timestamps.Reading) -> None:
+    def keep(readings: dict[_AnyKey, timestamps.Reading], key: _AnyKey, reading: timestamps.Reading) -> None:
         if len(readings) >= _REMEMBERED:
             readings.clear()
         readings[key] = reading
@@ -110,7 +151,7 @@ class DateDetector:
         self._place = place
         self._won = {known[pattern]: count for pattern, count in won if pattern in known}
         self._order()
-        self._memories.setdefault(known[last], _Memory())
+        self._remember(known[last])
         self._last = known[last]
 
     def find(self, text: str, now: float) -> Found | None:
@@ -164,8 +205,14 @@ class DateDetector:
             start = end = match.start()
         elif start == end:  # ``()`` says that such a line has no date of its own, whatever else looks like one
             return Found(None, start, end, template)
-        key = text[start:end] if template.whole else match.groups()
-        return Found(self._reading(template, match, key, now).at, start, end, template)
+        memory = self._memories[template]
+        if not template.whole:
+            return Found(self._reading(memory, template, match, match.groups(), now).at, start, end, template)
+        date = text[start:end]
+        at = memory.recall(date, now)
+        if at is None:
+            at = self._reading(memory, template, match, date, now).at
+        return Found(at, start, end, template)
 
     def steady(self, text: str) -> bool:
         """Tell whether `find` would leave the detector as it is: *text* has the date that was expected, or none."""
@@ -176,16 +223,21 @@ class DateDetector:
 
     def time(self, template: Template, date: str, text: str, now: float) -> float | None:
         """Return what `find` says of *text*'s time when it takes *template*, which must be ``whole``; *date* is what it cuts out."""
-        reading = self._memories[template].texts.get(date)
+        memory = self._memories[template]
+        at = memory.recall(date, now)
+        if at is not None:
+            return at
+        reading = memory.texts.get(date)
         if reading is None or not reading.since <= now < reading.until:
             match = template.regex.match(text)
             if match is None:
                 return None
-            reading = self._reading(template, match, date, now)
+            reading = self._reading(memory, template, match, date, now)
         return reading.at
 
-    def _reading(self, template: Template, match: re.Match[str], key: _Key, now: float) -> timestamps.Reading:
-        memory = self._memories[template]
+    def _reading(
+        self, memory: _Memory, template: Template, match: re.Match[str], key: _Key, now: float
+    ) -> timestamps.Reading:
         reading = memory.texts.get(key)
         if reading is None or not reading.since <= now < reading.until:
             reading = self._read(memory, template, match, now)
@@ -218,9 +270,13 @@ class DateDetector:
         if winner.anchored:
             self._won[winner] = self._won.get(winner, 0) + 1
             self._order()
-        self._memories.setdefault(winner, _Memory())
+        self._remember(winner)
         self._place = _place(best)
         self._last = winner
+
+    def _remember(self, template: Template) -> None:
+        if template not in self._memories:
+            self._memories[template] = _Memory(regular=habits(template).regular)
 
     def _order(self) -> None:
         anchored = (template for template in self.templates if template.anchored)
@@ -268,6 +324,8 @@ class DateDetector:
         if minute is None or not minute.since <= now < minute.until:
             minute = timestamps.read(match.groupdict(), now, self._zone, int(second))
             memory.keep(memory.minutes, parts, minute)
+        if template.whole:
+            memory.learn(match, minute)
         return minute if minute.at is None else timestamps.Reading(minute.at + second, minute.since, minute.until)
 
 

@@ -101,6 +101,7 @@ class Filter:
         self._prefix = _Prefix(self.prefregex) if self.prefregex else None
         self._ignores_first = 0 < len(self.ignoreregex) < len(self.failregex) - 2
         self.sessions = Sessions()
+        self.farewell = self.sessions.farewell
         self._window = Window(settings.maxlines) if settings.maxlines > 1 else None
 
     def _compiled(self, option: RegexOption, expressions: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
@@ -125,6 +126,7 @@ class Filter:
     def inherit(self, sessions: Sessions, lines: Iterable[Line]) -> None:
         """Go on where another filter of the same settings stood."""
         self.sessions = sessions
+        self.farewell = sessions.farewell
         if self._window is not None:
             self._window = Window(self.settings.maxlines, lines)
 

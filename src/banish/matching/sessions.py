@@ -123,6 +123,14 @@ class Sessions:
         self._sessions = dict(inside)
         self._begun = max([self._begun, *(session.number for _, session in inside)])
 
+    def farewell(self, key: str, now: float) -> bool:
+        """Tell whether a line that is mere news and ends the session *key* has nothing to end, so that it need not be joined."""
+        session = self._sessions.get(key)
+        if session is not None and now - session.began_at < self._lifetime:
+            return False
+        self._make_room(key)  # as if it had been begun
+        return True
+
     def join(
         self, key: str, captured: Mapping[str, Any], lines: tuple[str, ...], now: float
     ) -> Joined | Literal["nofail", "pending"]:
@@ -130,13 +138,15 @@ class Sessions:
 
         *captured* holds groups that took part in the match only (no None).
         """
-        session = self._sessions.get(key)
-        if session is None or now - session.began_at >= self._lifetime:
-            session = self._begin(key, now)
-        if self.changed is not None:
-            self.changed.add(key)
         mark = captured.get
         informs, gained, forgets = mark("nofail"), mark("mlfgained"), mark("mlfforget")
+        session = self._sessions.get(key)
+        if session is None or now - session.began_at >= self._lifetime:
+            self._make_room(key)
+            self._begun += 1
+            session = self._sessions[key] = _Session(self._begun, now)
+        if self.changed is not None:
+            self.changed.add(key)
         user = mark("user")
         if user and user not in session.users:
             session.meet(user)
@@ -177,13 +187,12 @@ class Sessions:
             return "pending"
         return "nofail"
 
-    def _begin(self, key: str, now: float) -> _Session:
-        self._sessions.pop(key, None)
-        if len(self._sessions) >= self._capacity:
-            first = next(iter(self._sessions))
-            del self._sessions[first]
-            if self.changed is not None:
-                self.changed.add(first)
-        self._begun += 1
-        session = self._sessions[key] = _Session(self._begun, now)
-        return session
+    def _make_room(self, key: str) -> None:
+        """End a session of this *key*, or the oldest if there are too many."""
+        if key not in self._sessions:
+            if len(self._sessions) < self._capacity:
+                return
+            key = next(iter(self._sessions))
+        del self._sessions[key]
+        if self.changed is not None:
+            self.changed.add(key)
