@@ -65,15 +65,19 @@ class Sightings:
         *,
         live: bool,
     ) -> Iterator[Seen]:
-        find = self._filter.find
+        find, usual = self._filter.find, self._clock.usual
         for line, suspected in zip(lines, suspects, strict=False):
-            timing = self._clock.judge(line, now, live=live)
-            events += timing.notices
-            if timing.at is None or suspected == ():
+            at = None if line.at is None else usual(line.at, now, live=live)
+            judged = line
+            if at is None:
+                timing = self._clock.judge(line, now, live=live)
+                events += timing.notices
+                at, judged = timing.at, timing.line(line)
+            if at is None or suspected == ():
                 continue
-            found = find(timing.line(line), suspected)
-            if isinstance(found, Sighting) and not self._is_farewell(found.fields, timing.at):
-                yield found, line if line.at is None else None, timing.at
+            found = find(judged, suspected)
+            if isinstance(found, Sighting) and not self._is_farewell(found.fields, at):
+                yield found, line if line.at is None else None, at
 
     def _is_farewell(self, fields: Mapping[str, Any], at: float) -> bool:
         """Tell whether a line is mere news that ends a session of which nothing is known."""

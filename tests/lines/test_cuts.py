@@ -104,7 +104,7 @@ def test_distinct_dates_at_the_begin_are_read_by_no_other_format_as_something_el
 
 
 def _said(match: re.Match[str]) -> dict[str, str | None]:
-    return {name: text for name, text in match.groupdict().items() if text is not None}
+    return {name.replace("Z", "z"): text for name, text in match.groupdict().items() if text is not None}
 
 
 def test_which_dates_are_at_the_line_begin() -> None:

@@ -6,6 +6,7 @@ What cannot be read off is answered on the side of caution.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from functools import cache
 from re import _constants as sre  # type: ignore[attr-defined]  # the only door to the tree; no stubs
@@ -40,7 +41,9 @@ class Habits(NamedTuple):
 @cache
 def habits(template: Template) -> Habits:
     """Return the habits of *template*."""
-    tree = list(_parser.parse(template.regex.pattern, template.regex.flags))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # as when it was compiled
+        tree = list(_parser.parse(template.regex.pattern, template.regex.flags))
     place = next((n for n, (op, arg) in enumerate(tree) if op is sre.SUBPATTERN and arg[0] == 1), None)
     clear = _is_clear(template.regex)
     if place is None:

@@ -283,6 +283,8 @@ def _date(dates: re.Pattern[str]) -> Expression:
     at = next((at for at, (op, arg) in enumerate(nodes) if op is sre.SUBPATTERN and arg[0] == 1), None)
     if at is None or width(*nodes[at])[0] == 0:
         raise Unsure("date: optional, or may be empty")
+    if any(width(*node)[0] for node in nodes[:at]):
+        raise Unsure("date: something must be before it")
     if any(width(*node)[1] for node in nodes[at + 1 :]):
         raise Unsure("date: the template goes on behind the date")
     text = translator.sequence(nodes, translator.flags, Reach(0, 0))
