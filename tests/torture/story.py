@@ -44,7 +44,6 @@ bantime = 1h
 findtime = 10m
 maxmatches = 6
 backend = auto
-spare_sessions = no
 [sshd]
 enabled = true
 logpath = {logs}/auth.log

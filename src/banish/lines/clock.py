@@ -59,7 +59,7 @@ class Clock:
         """Return the time that a line dated *at* counts for if nothing is odd about it; None: ask ``judge``."""
         if not self.since <= at < self.until or (int(abs(at - now)) > _TOLERANCE if live else at < now - self.findtime):
             return None
-        self._last_at = at
+        self.last_at = at
         self._same = None
         return at if at < now else now
 
