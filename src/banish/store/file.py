@@ -20,7 +20,7 @@ STEPS = ("schema.sql", "schema2.sql", "events.sql", "cursors.sql", "memory.sql")
 """Step *n* makes version *n + 1* (``PRAGMA user_version``) out of version *n*; steps are added, never changed."""
 
 # Memory-mapped reading is left off on purpose: SQLite cannot report a failing disk through it, the process dies of SIGBUS.
-_PRAGMAS = (
+PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = NORMAL",
     "temp_store = MEMORY",
@@ -54,7 +54,7 @@ def connect(name: str, patience: float = OPENING) -> sqlite3.Connection:
     connection = sqlite3.connect(name, timeout=patience, isolation_level=None, check_same_thread=False)
     try:
         connection.text_factory = rows.untext
-        for pragma in _PRAGMAS:
+        for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
