@@ -121,6 +121,7 @@ class Supervisor:
             raise ConfigError(Problem("no jail can run", _what_to_do(self.broken)))
         path = self._options.state / "banish.sqlite3"
         self._store = Store.open(path, time.time())
+        self._store.in_force = lambda: self.ledger
         if not self._store.problems:
             self.logbook.say("database", "INFO", f"Connected to persistent database '{path}'")
         for problem in self._store.problems:

@@ -16,7 +16,7 @@ Nothing here is thread-safe; calls may come from different threads, but only one
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -25,7 +25,7 @@ from banish.decisions.ledger import Past
 from banish.errors import Origin, Problem, StoreError
 from banish.model import Cursor, Decision, Incident, Position
 from banish.store import bans as bans_table
-from banish.store import file, history, lock, places
+from banish.store import file, history, lock, places, rescue
 from banish.store.memory import Book, Memory, Name
 from banish.store.rows import Key
 from banish.store.waiting import Waiting
@@ -51,6 +51,8 @@ class Store:
         self.most_matches: int | None = None
         """Lines that are kept of a ban, the last ones; None for all that it brings."""
         self._waiting = Waiting()
+        self._places: dict[str, Position | Cursor | None] = {}
+        """How far each source was judged when we last heard of it."""
         self._swept: tuple[bytes, bytes] | None = (b"", b"")
         """How far evidence was looked through for what belongs to no ban; None: all of it."""
         self._found: Problem | None = None
@@ -58,6 +60,10 @@ class Store:
         self._stand_in: Literal["copy", "nothing"] | None = None
         """What the connection is to while the file cannot be opened: a copy of it in memory, or an empty database there."""
         self._lock: lock.Lock | None = None
+        self._identity: tuple[int, int] | None = None
+        """Which file it is; None when there is none."""
+        self.in_force: Callable[[], Iterable[Decision]] = tuple
+        """All bans that stand, for a new file in place of one that is lost."""
         self._trouble: Exception | None = None
         """Why the last attempt to write failed."""
         self._failed_at = 0.0
@@ -109,7 +115,7 @@ class Store:
     @classmethod
     def _open_file(cls, path: Path, now: float) -> Store:
         made = file.make(path)
-        problem = None
+        problem, rescued = None, list[Decision]()
         try:
             connection = file.connect(str(path))
             version = file.migrate(connection, str(path))
@@ -118,8 +124,14 @@ class Store:
             file.make(path)
             connection = file.connect(str(path))
             file.migrate(connection, str(path))
+            rescued = rescue.rescued(aside)
+            what = (
+                f"{len(rescued)} bans of earlier runs could still be read"
+                if rescued
+                else "bans of earlier runs are not restored"
+            )
             problem = Problem(
-                f"the database was damaged ({damage}); a new one was begun, bans of earlier runs are not restored",
+                f"the database was damaged ({damage}); a new one was begun, {what}",
                 remedy=f"the damaged one is kept as {aside}; delete it when it is not needed",
                 origin=Origin(str(path)),
             )
@@ -133,6 +145,9 @@ class Store:
                 )
         store = cls(connection, str(path))
         store._found = problem
+        store._identity = file.identity(path)
+        with suppress(StoreError):  # then they wait, and `problems` tells it
+            store.save(rescued, now=now)
         file.hurry(connection)
         return store
 
@@ -201,6 +216,7 @@ class Store:
         for key in pardons:
             waiting.pardon(key)
         waiting.place(positions or {})
+        self._places.update(positions or {})
         if not self.dirty:
             return
         if self._trouble is not None and 0 <= now - self._failed_at < self._pause:
@@ -343,7 +359,14 @@ class Store:
         try:
             if self._stand_in:
                 self._reopen()
-            self._write(now)
+            try:
+                self._look()
+                self._write(now)
+            except (sqlite3.Error, file.DamagedError) as error:
+                if not file.is_damage(error) or self._identity is None:
+                    raise
+                self._replace(error, now)
+                self._write(now)
         except (OSError, sqlite3.Error, file.DamagedError, StoreError) as error:
             self._waiting.bound(PENDING)
             self._note(error, now)
@@ -374,8 +397,32 @@ class Store:
         file.migrate(connection, self._name)
         self._connection.close()
         self._connection = connection
+        self._identity = file.identity(path)
         self._stand_in = None
         self.memory.index(connection)
+
+    def _look(self) -> None:
+        """Raise DamagedError when somebody has deleted or replaced the file: what is written would go nowhere."""
+        if self._identity is not None and file.identity(Path(self._name)) != self._identity:
+            raise file.DamagedError("it was deleted, or another file put in its place")
+
+    def _replace(self, damage: Exception, now: float) -> None:
+        """Begin a new file in place of a damaged or lost one, and have everything written into it that is known."""
+        path = Path(self._name)
+        self._connection.close()
+        # Until the new one is there: nothing else would be tried again.
+        self._connection, self._stand_in, self._identity = file.nothing(path), "nothing", None
+        aside = file.move_aside(path, now)
+        kept = f"what was there is kept as {aside}; delete it when it is not needed" if aside.exists() else ""
+        self._found = Problem(
+            f"the database was damaged while banishd ran ({damage}); a new one was begun with all bans in force",
+            remedy=kept or "leave the file alone while banishd runs",
+            origin=Origin(self._name),
+        )
+        for ban in self.in_force():
+            self._waiting.bans.setdefault((ban.jail, ban.id), ban)
+        self._waiting.place(self._places)
+        self._reopen()
 
     def _write(self, now: float) -> None:
         with self._transaction():

@@ -35,8 +35,8 @@ RUNNING = 0.05
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "free some disk space",
     sqlite3.SQLITE_BUSY: "another program holds it locked: close that",
-    sqlite3.SQLITE_CORRUPT: "restart banishd: it moves the file aside and begins a new one",
-    sqlite3.SQLITE_NOTADB: "restart banishd: it moves the file aside and begins a new one",
+    sqlite3.SQLITE_CORRUPT: "check the disk; it is moved aside and a new one begun as soon as that is possible",
+    sqlite3.SQLITE_NOTADB: "check the disk; it is moved aside and a new one begun as soon as that is possible",
     sqlite3.SQLITE_ERROR: "it is another program's: choose another directory with --state",
     sqlite3.SQLITE_IOERR: "check the disk and its file system",
 }
@@ -147,7 +147,8 @@ def move_aside(path: Path, now: float) -> Path:
     while aside.exists():
         count += 1
         aside = Path(f"{path}.corrupt-{stamp}-{count}")
-    path.rename(aside)
+    with suppress(FileNotFoundError):
+        path.rename(aside)
     for suffix in ("-wal", "-shm"):
         with suppress(FileNotFoundError):
             Path(f"{path}{suffix}").rename(f"{aside}{suffix}")
@@ -157,6 +158,20 @@ def move_aside(path: Path, now: float) -> Path:
 def _code(error: BaseException) -> int:
     """The primary result code (https://sqlite.org/rescode.html); 0 where there is none."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def is_damage(error: BaseException) -> bool:
+    """True when the file has been found to be no sound database."""
+    return isinstance(error, DamagedError) or _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells the file at *path* from another one; None when there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def is_foreign(error: BaseException) -> bool:
