@@ -20,12 +20,14 @@ from dataclasses import dataclass
 from banish.daemon.guard import Guard
 from banish.daemon.guardian import Guardian
 from banish.daemon.logbook import Logbook
+from banish.daemon.lookback import Missed
 from banish.daemon.remembering import Remembering
 from banish.daemon.timekeeping import Timekeeping
 from banish.decisions.ledger import Entry, Ledger
 from banish.enforcement.dispatch import Dispatch
 from banish.errors import StoreError
 from banish.jail import Jail
+from banish.lines.reader import LineReader
 from banish.model import (
     Batch,
     Change,
@@ -105,6 +107,21 @@ class Pipeline:
         judged.lines += batch.data.count(b"\n")
         judged.bytes += len(batch.data)
         self._positions[batch.source] = batch.position
+        self.settle(events, now)
+
+    def catch_up(self, source: str, position: Position, missed: Iterable[Missed], now: float) -> None:
+        """Let jails judge what they *missed* of *source* before *position*, by themselves and at one blow: what they then know is
+        saved together with that they do.
+        """
+        events: list[Event] = []
+        with self._guard.watching():
+            for jails, settings, blocks in missed:
+                subscription = Subscription(LineReader(settings, patience=self._guard.source(source)), jails)
+                for data in blocks:
+                    for jail, share in subscription.shares(data, now):
+                        events += jail.feed(share, now, live=False)
+                self._fed.update(jails)
+        self._positions[source] = position
         self.settle(events, now)
 
     def settle(self, events: Iterable[Event], now: float) -> None:

@@ -20,7 +20,7 @@ from banish.daemon.assembly import Running
 from banish.daemon.timekeeping import Mark
 from banish.jail import Jail, Standing
 from banish.lines.reader import LineReader, LineSettings
-from banish.model import Match, Question
+from banish.model import Match, Position, Question
 from banish.store.database import Store
 from banish.store.memory import Book
 from banish.store.notes import Notes
@@ -100,10 +100,23 @@ class Remembering:
             if habits is not None:
                 self._notes.put(_dates(source, reader.settings), habits, now)
 
-    def jails_of(self, source: str) -> tuple[str, ...] | None:
-        """Return the jails that have judged *source* as far as its position says; None when that is not known."""
-        found = self._notes.get(("source", source))
-        return found if isinstance(found, tuple) else None
+    def joined(self, source: str, jails: Collection[str], position: Position, now: float) -> dict[str, Position | None]:
+        """Return those of *jails* that have not judged *source* up to *position* as others have, with where they left off if they did.
+
+        Who has judged it and is not among *jails* leaves off here.
+        """
+        before = self._notes.get(("source", source))
+        if not isinstance(before, tuple):
+            return {}  # nobody has judged anything of it
+        for name in set(before).difference(jails):
+            self._notes.put(("left", source, name), tuple(position), now)
+        new = {}
+        for name in set(jails).difference(before):
+            left = self._notes.get(("left", source, name))
+            new[name] = Position(*left) if isinstance(left, tuple) and len(left) == 5 else None
+            self._notes.remove(("left", source, name))
+        self._notes.put(("source", source), tuple(sorted(jails)), now)
+        return new
 
     def read_on(self, source: str, reader: LineReader) -> None:
         """Let *reader* know what was learnt of the dates of *source*."""
@@ -181,7 +194,7 @@ def _used(key: tuple[Any, ...], jails: Collection[str], sources: Collection[str]
             return name in jails
         case ("source" | "dates", source, *_):
             return source in sources
-        case ("question", _):
+        case ("question", _) | ("left", *_):
             return False
     return True
 

@@ -24,6 +24,7 @@ from banish.daemon.complaints import given_up, unread, unreadable, unspared
 from banish.daemon.ears import Ears
 from banish.daemon.guard import Guard
 from banish.daemon.logbook import Logbook
+from banish.daemon.lookback import missed
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.protection import Protection
 from banish.daemon.purging import Purging
@@ -188,6 +189,7 @@ class Supervisor:
         self._journal.configure(ages(self.running))
         self._purging = Purging(self._store, self.ledger, self.logbook, now, self.remembering)
         self._reopen_questions()
+        self._look_back(now)
         for name in self.running:
             self.logbook.say("jail", "INFO", f"Jail '{name}' started")
         self.restoring.tell(restored)
@@ -211,6 +213,20 @@ class Supervisor:
             for incident in self.restoring.missed(missed_from, now):
                 self.pipeline.keep(incident)
         self.pipeline.expire(now)
+
+    def _look_back(self, now: float) -> None:
+        """Show jails that are new to a log what the others have judged within their findtime."""
+        for source, position in self._source.positions().items():
+            jails = {jail.name: jail for each in self._subscribers(source) for jail in each.jails}
+            new = self.remembering.joined(source, jails, position, now)
+            found = missed(source, position, {jails[name]: left for name, left in new.items()}, now)
+            if found:
+                names = ", ".join(f"'{name}'" for name in sorted(new))
+                self.logbook.say(
+                    "jail", "INFO", f"New to {source}: {names}; what was written within findtime is judged"
+                )
+                self.pipeline.catch_up(source, position, found, now)
+        self._ask()
 
     def _reopen_questions(self) -> None:
         """Ask what an earlier run, or a jail before it left, had no answer to yet."""
@@ -370,6 +386,7 @@ class Supervisor:
         self._watchers.forget()
         self._commands.forget()
         self._reopen_questions()
+        self._look_back(now)
         self.logbook.say("server", "INFO", "Reload finished.")
         return sorted(self.running)
 
