@@ -27,6 +27,7 @@ first two, and beyond them those of at most 256 characters until there are 100.
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -80,7 +81,9 @@ class Sessions:
     def __init__(self, capacity: int = CAPACITY, lifetime: float = LIFETIME) -> None:
         self._capacity = capacity
         self._lifetime = lifetime
-        self._sessions: dict[str, _Session] = {}
+        self._sessions: OrderedDict[str, _Session] = (
+            OrderedDict()
+        )  # a dict is slow to find its first item when many have gone
         self._begun = 0
         self.changed: set[str] | None = None
         """Keys of the sessions that have changed since somebody began to take note of it (a set); None while nobody does."""
@@ -120,7 +123,7 @@ class Sessions:
                 session = self._sessions[key] = _Session(number, began_at)
                 session.fields, session.lines, session.users, session.pending = dict(fields), lines, users, pending
         inside = sorted(self._sessions.items(), key=lambda item: item[1].number)[-self._capacity :]
-        self._sessions = dict(inside)
+        self._sessions = OrderedDict(inside)
         self._begun = max([self._begun, *(session.number for _, session in inside)])
 
     def farewell(self, key: str, now: float) -> bool:
