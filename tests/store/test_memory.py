@@ -98,6 +98,7 @@ def test_any_life_comes_back_as_it_was_at_the_last_commit(
     """Entries come, change, go and age; rows are rewritten and dropped all the time, the database fails now and then."""
     monkeypatch.setattr(memory, "SLACK", 5)
     monkeypatch.setattr(memory, "AT_ONCE", 7)
+    monkeypatch.setattr(memory, "SMALL", 30 * (seed % 2))
     dice, now = random.Random(seed), 0.0
     table = Table()
     store = Store.open(path, 0.0)
@@ -139,6 +140,7 @@ def test_any_life_comes_back_as_it_was_at_the_last_commit(
 
 def test_a_book_takes_no_more_room_than_a_few_times_what_it_holds(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "SLACK", 20)
+    monkeypatch.setattr(memory, "SMALL", 0)
     table = Table()
     with closing(Store.open(path, 0.0)) as store:
         store.recall(NAME, table)

@@ -214,7 +214,8 @@ class Pipeline:
         self._note(now)
         if not (bans or ended or jails or self._positions or self._incidents or self._store.dirty):
             return
-        if self.remembering is not None and self._expired_at is not None:
+        # Whatever ended is saved at once, so that this is exact although it is not written with every ban.
+        if self.remembering is not None and self._expired_at is not None and (ended or self.remembering.ended is None):
             self.remembering.passed(self._expired_at, self.clock.mark)
         incidents, self._incidents = self._incidents, []
         try:

@@ -33,6 +33,8 @@ from banish.store.waiting import Waiting
 PENDING = 100_000
 """How many unwritten bans (and how many unwritten positions) are kept while saving fails; the oldest are dropped first."""
 
+LOOK_EVERY = 1.0
+"""Seconds between two looks whether the file is still there."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds between attempts to write while that fails: doubled each time, from the first to the longest."""
 
@@ -62,6 +64,7 @@ class Store:
         self._lock: lock.Lock | None = None
         self._identity: tuple[int, int] | None = None
         """Which file it is; None when there is none."""
+        self._looked_at = -LOOK_EVERY
         self.in_force: Callable[[], Iterable[Decision]] = tuple
         """All bans that stand, for a new file in place of one that is lost."""
         self._trouble: Exception | None = None
@@ -145,7 +148,7 @@ class Store:
                 )
         store = cls(connection, str(path))
         store._found = problem
-        store._identity = file.identity(path)
+        store._identity = file.identity(str(path))
         with suppress(StoreError):  # then they wait, and `problems` tells it
             store.save(rescued, now=now)
         file.hurry(connection)
@@ -360,7 +363,7 @@ class Store:
             if self._stand_in:
                 self._reopen()
             try:
-                self._look()
+                self._look(now)
                 self._write(now)
             except (sqlite3.Error, file.DamagedError) as error:
                 if not file.is_damage(error) or self._identity is None:
@@ -397,13 +400,16 @@ class Store:
         file.migrate(connection, self._name)
         self._connection.close()
         self._connection = connection
-        self._identity = file.identity(path)
+        self._identity = file.identity(str(path))
         self._stand_in = None
         self.memory.index(connection)
 
-    def _look(self) -> None:
+    def _look(self, now: float) -> None:
         """Raise DamagedError when somebody has deleted or replaced the file: what is written would go nowhere."""
-        if self._identity is not None and file.identity(Path(self._name)) != self._identity:
+        if self._identity is None or 0 <= now - self._looked_at < LOOK_EVERY:
+            return
+        self._looked_at = now
+        if file.identity(self._name) != self._identity:
             raise file.DamagedError("it was deleted, or another file put in its place")
 
     def _replace(self, damage: Exception, now: float) -> None:

@@ -36,6 +36,8 @@ SLACK = 1000
 """Entries that may be out of date in any book, and rows it may have, before old ones are written again."""
 FACTOR = 3
 """How many times as many entries as it holds a book may have in the database."""
+SMALL = 500
+"""Entries up to which a book is written whole rather than its old rows one by one."""
 AT_ONCE = 2000
 """Entries of old rows that are looked at in one commit."""
 
@@ -208,7 +210,10 @@ class Memory:
 
     def _write(self, connection: sqlite3.Connection, name: Name, shelf: _Shelf, book: Book, now: float) -> _Plan:
         changed = book.changed or set()
-        if shelf.whole or len(changed) > book.size:  # most of what changed is gone again
+        size = book.size
+        crowded = shelf.entries + len(changed) > FACTOR * size + SLACK or len(shelf.rows) > SLACK
+        # Where most of what changed is gone again, or a small book has grown out of its room, all of it is less work.
+        if shelf.whole or len(changed) > size or (crowded and size <= SMALL):
             dropped, entries = len(shelf.rows), [entry for entry in book.rows(book.keys()) if len(entry) > 1]
         else:
             dropped, older = self._outdated(connection, shelf, book, len(changed))
