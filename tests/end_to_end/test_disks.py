@@ -97,7 +97,7 @@ def test_a_disk_that_is_full_stops_no_ban_and_is_caught_up_with_when_it_is_not(d
 def test_a_disk_that_is_read_only_at_the_start_is_read_and_written_when_it_is_not(disk: Disk) -> None:
     with disk.daemon:
         disk.is_banned_for("192.0.2.1")
-        disk.daemon.stop()
+        disk.daemon.kill()
     disk.lab.run(["mount", "-o", "remount,ro", disk.state])
     with disk.daemon:
         assert disk.banned("192.0.2.1")

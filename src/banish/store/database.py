@@ -25,7 +25,7 @@ from banish.decisions.ledger import Past
 from banish.errors import Origin, Problem, StoreError
 from banish.model import Cursor, Decision, Incident, Position
 from banish.store import bans as bans_table
-from banish.store import file, history, lock, places, rescue
+from banish.store import file, history, lock, opening, places
 from banish.store.memory import Book, Memory, Name
 from banish.store.rows import Key
 from banish.store.waiting import Waiting
@@ -59,8 +59,8 @@ class Store:
         """How far evidence was looked through for what belongs to no ban; None: all of it."""
         self._found: Problem | None = None
         """What was wrong with the file when it was opened."""
-        self._stand_in: Literal["copy", "nothing"] | None = None
-        """What the connection is to while the file cannot be opened: a copy of it in memory, or an empty database there."""
+        self._stand_in: opening.StandIn | None = None
+        """What the connection is to while the file cannot be opened."""
         self._lock: lock.Lock | None = None
         self._identity: tuple[int, int] | None = None
         """Which file it is; None when there is none."""
@@ -88,70 +88,16 @@ class Store:
             connection = file.connect(path)
             file.migrate(connection, path)
             return cls(connection, path)
-        held = None
-        try:
-            try:
-                held = lock.hold(path.parent)
-                store = cls._open_file(path, now)
-            except (OSError, sqlite3.Error, file.DamagedError) as error:
-                store = cls._without_file(path, error, now)
-        except BaseException:
-            _release(held)
-            raise
-        store._lock = held
-        return store
-
-    @classmethod
-    def _without_file(cls, path: Path, error: Exception, now: float) -> Store:
-        if file.is_foreign(error):
-            raise StoreError(f"{path}: cannot open the database: {error} ({file.remedy(error)})") from error
-        stand_in: Literal["copy", "nothing"] = "copy"
-        try:
-            connection = file.copy(path)
-        except (OSError, sqlite3.Error, file.DamagedError):
-            stand_in, connection = "nothing", file.nothing(path)
-        store = cls(connection, str(path))
-        store._stand_in = stand_in
-        store._note(error, now)
-        return store
-
-    @classmethod
-    def _open_file(cls, path: Path, now: float) -> Store:
-        made = file.make(path)
-        problem, rescued = None, list[Decision]()
-        try:
-            connection = file.connect(str(path))
-            version = file.migrate(connection, str(path))
-        except file.DamagedError as damage:
-            aside = file.move_aside(path, now)
-            file.make(path)
-            connection = file.connect(str(path))
-            file.migrate(connection, str(path))
-            rescued = rescue.rescued(aside)
-            what = (
-                f"{len(rescued)} bans of earlier runs could still be read"
-                if rescued
-                else "bans of earlier runs are not restored"
-            )
-            problem = Problem(
-                f"the database was damaged ({damage}); a new one was begun, {what}",
-                remedy=f"the damaged one is kept as {aside}; delete it when it is not needed",
-                origin=Origin(str(path)),
-            )
+        found = opening.opened(path, now)
+        store = cls(found.connection, str(path))
+        store._lock, store._found, store._stand_in = found.lock, found.problem, found.stand_in
+        if found.trouble is not None:
+            store._note(found.trouble, now)
         else:
-            if version == 0 and not made:
-                problem = Problem(
-                    "the database was an empty file; bans of earlier runs are not restored",
-                    remedy="look for a full disk or a power cut",
-                    origin=Origin(str(path)),
-                    severity="warning",
-                )
-        store = cls(connection, str(path))
-        store._found = problem
-        store._identity = file.identity(str(path))
-        with suppress(StoreError):  # then they wait, and `problems` tells it
-            store.save(rescued, now=now)
-        file.hurry(connection)
+            store._identity = file.identity(str(path))
+        if found.rescued:
+            with suppress(StoreError):  # then they wait, and `problems` tells it
+                store.save(found.rescued, now=now)
         return store
 
     @property
@@ -355,7 +301,7 @@ class Store:
                 raise self._unsaved(error) from error
         finally:
             self._connection.close()
-            _release(self._lock)
+            opening.release(self._lock)
 
     def _attempt(self, now: float) -> Exception | None:
         """Write what waits; return what stood in the way."""
@@ -464,8 +410,3 @@ class Store:
             yield
         except sqlite3.Error as error:
             raise StoreError(f"{self._name}: cannot read the database: {error} ({file.remedy(error)})") from error
-
-
-def _release(held: lock.Lock | None) -> None:
-    if held is not None:
-        held.release()

@@ -76,22 +76,29 @@ def hurry(connection: sqlite3.Connection) -> None:
 def copy(path: Path) -> sqlite3.Connection:
     """Return a copy in memory, which refuses to be written, of the file as it is on the disk.
 
-    ``immutable`` opens a file whose ``-shm`` cannot be made (https://sqlite.org/wal.html#readonly); what is only in the
-    ``-wal`` is not seen, and there is none after a clean stop.
+    What is only in the ``-wal``, as after a crash, is seen if there is a ``-shm`` beside it or one can be made; ``immutable`` opens a file
+    where neither is so (https://sqlite.org/wal.html#readonly).
     """
+    try:
+        connection = _copied(path, "mode=ro")
+    except (sqlite3.Error, DamagedError):
+        connection = _copied(path, "mode=ro&immutable=1")
+    migrate(connection, str(path))
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _copied(path: Path, how: str) -> sqlite3.Connection:
     connection = connect(":memory:")
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as source:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as source:
             source.backup(connection)
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise DamagedError(str(verdict))
     except BaseException:
         connection.close()
         raise
-    if verdict != "ok":
-        connection.close()
-        raise DamagedError(str(verdict))
-    migrate(connection, str(path))
-    connection.execute("PRAGMA query_only = ON")
     return connection
 
 
