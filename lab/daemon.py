@@ -56,9 +56,13 @@ class Daemon:
 
     def start(self) -> Self:
         """Start it, and return when it answers; LabError when it does not come to that."""
-        self._process = self.host.popen(self.command())
+        self.launch()
         self.wait_for("ping to be answered", lambda: self.client("ping").returncode == 0)
         return self
+
+    def launch(self) -> None:
+        """Start it, and do not wait."""
+        self._process = self.host.popen(self.command())
 
     @property
     def process(self) -> subprocess.Popen[bytes]:

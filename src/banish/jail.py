@@ -12,9 +12,11 @@ random numbers come from. Three drivers can use the same heart: the live daemon,
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from banish import addresses, durations
 from banish.addresses import Network
@@ -42,6 +44,15 @@ class JailSettings:
     window: WindowSettings = field(default_factory=WindowSettings)
     ignore: IgnoreSettings = field(default_factory=IgnoreSettings)
     bantime: BanTimeSettings = field(default_factory=BanTimeSettings)
+
+
+class Standing(NamedTuple):
+    """Where a jail stands in its logs, as plain values."""
+
+    dated_at: float | None
+    """The date that a line without one borrows."""
+    lines: tuple[tuple[Any, ...], ...]
+    """With maxlines, the last lines (``model.Line``)."""
 
 
 class Jail:
@@ -74,6 +85,8 @@ class Jail:
         self._history = history
         self._history_everywhere = history_everywhere
         self._random = random
+        self._banned: dict[str, float] = {}
+        """Ids banned by the lines at hand, with when that began: nobody else knows of it yet."""
 
     @property
     def failed_now(self) -> int:
@@ -90,15 +103,25 @@ class Jail:
         """Its failures."""
         return self._window
 
+    @property
+    def standing(self) -> Standing:
+        """Where it stands, apart from its failures and its sessions, which are many."""
+        return Standing(self._clock.last_at, tuple(map(tuple, self.filter.lines)))
+
     def inherit(self, earlier: Jail) -> None:
-        """Go on counting where *earlier*, this jail before a reload, stood."""
+        """Go on counting where *earlier*, this jail before a reload, stood; with another filter, its sessions begin anew."""
         self._window = earlier._window
         self._window.reconfigure(self.settings.window)
         self._clock.since, self._clock.until = earlier._clock.since, earlier._clock.until
+        self._clock.last_at = earlier._clock.last_at
         if self.settings.filter == earlier.settings.filter:
-            # It knows sessions that are open.
-            self.filter = earlier.filter
-            self._sightings = Sightings(self.filter, self._clock)
+            self.filter.inherit(earlier.filter.sessions, earlier.filter.lines)
+
+    def recall(self, standing: Standing, now: float) -> None:
+        """Go on at *now* where this jail stood in an earlier run."""
+        self._clock.last_at = standing.dated_at
+        self.filter.inherit(self.filter.sessions, itertools.starmap(Line, standing.lines))
+        self._window.follow(now, live=False)
 
     def bound(self, *, since: float = -math.inf, until: float = math.inf) -> None:
         """Judge only lines that state a time from *since* on and before *until* (Unix seconds), and those that state none."""
@@ -107,6 +130,8 @@ class Jail:
     def feed(self, lines: Iterable[Line], now: float, *, live: bool = True) -> list[Event]:
         """Judge *lines*, which were read at *now*; *live* is false while catching up with what was written before."""
         events: list[Event] = []
+        self._banned = {}
+        self._window.follow(now, live=live)
         match_of = self.filter.match
         for sighting, undated, at in self._sightings.of(lines, now, events, live=live):
             match = match_of(sighting, at)
@@ -138,6 +163,7 @@ class Jail:
         After a command: an ignored match, or a failure.
         """
         events: list[Event] = []
+        self._banned = {}
         if isinstance(answer, bool):
             match = question.match
             # The rules may have changed while the command ran.
@@ -170,7 +196,14 @@ class Jail:
         """How long a ban of *id_* that begins now lasts."""
         settings = self.settings.bantime
         history = self._history_everywhere if settings.overalljails else self._history
-        return bantime.term(settings, history(id_), self._random)
+        return bantime.term(settings, self._past(id_, history), self._random)
+
+    def _past(self, id_: str, history: Callable[[str], History]) -> History:
+        """Return what *history* says of *id_*, and the lines at hand: where a batch ends must make no difference."""
+        known = history(id_)
+        if id_ not in self._banned or known.standing:
+            return known
+        return History(known.bans + 1, self._banned[id_], standing=True)
 
     def _weigh(self, match: Match, events: list[Event]) -> None:
         if match.name is not None:
@@ -186,7 +219,7 @@ class Jail:
 
     def _count(self, match: Match, events: list[Event], times: int = 1) -> None:
         if self._increment:
-            settings, history = self.settings, self._history(match.id)
+            settings, history = self.settings, self._past(match.id, self._history)
             weight = bantime.weight(settings.bantime, history, settings.window.maxretry)
             failure = self._window.count(match, weight * times, history.bans)
         else:
@@ -218,4 +251,5 @@ class Jail:
             increase=term.increase,
             basis="increased" if term.increase else "bantime",
         )
+        self._banned.setdefault(failure.id, failure.at)
         events.append(decision)

@@ -164,4 +164,4 @@ def test_a_line_like_the_one_before_is_judged_as_if_by_itself(story: list[tuple[
         for _ in range(2):
             forgetful._same = None
             assert clock.judge(one, now, live=live) == forgetful.judge(one, now, live=live)
-            assert clock._last_at == forgetful._last_at
+            assert clock.last_at == forgetful.last_at

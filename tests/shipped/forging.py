@@ -96,7 +96,7 @@ class Examiner:
 
     def judge(self, lines: Iterable[str]) -> list[Judged]:
         """Return the verdicts on *lines*, which nothing came before."""
-        self._filter._sessions = Sessions()
+        self._filter.sessions = Sessions()
         if self._filter._window is not None:
             self._filter._window.clear()
         return [self._replay.judge_text(text) for line in lines for text in line.split("\n")]

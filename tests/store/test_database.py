@@ -1,13 +1,12 @@
 import math
 import os
-import resource
 import sqlite3
 import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from importlib import resources
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from banish.model import Cursor, Decision, Position
 from banish.store import database, file
 from banish.store.database import Store
 from tests.networks import net
+from tests.store.disks import full_disk
 
 HERE = Position(device=1, inode=2, offset=300, head=b"Nov 22", anchor=b"port 22 ssh2\n")
 
@@ -213,7 +213,7 @@ def version_1(path: Path, values: str) -> None:
     connection.close()
 
 
-def test_a_database_of_version_1_is_read_and_goes_on_as_version_4(path: Path) -> None:
+def test_a_database_of_version_1_is_read_and_goes_on(path: Path) -> None:
     lines = """'["line 1"]', '{"user":"root"}'"""
     version_1(
         path,
@@ -375,17 +375,6 @@ def test_a_directory_that_cannot_be_made_is_told_and_waited_for(tmp_path: Path) 
     assert (store.pending, store.problem, standing(store, 200)) == (0, None, ["192.0.2.7"])
     store.close()
     assert (tmp_path / "state" / "banish.sqlite3").exists()
-
-
-@contextmanager
-def full_disk(free: int = 0) -> Iterator[None]:
-    """Writing past the limit fails with EFBIG, as a full disk fails with ENOSPC (setrlimit(2)); Python ignores SIGXFSZ."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (free, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_nothing_is_lost_while_the_disk_is_full(store: Store) -> None:
@@ -636,3 +625,25 @@ def test_cursors_of_the_journal_are_kept_with_the_bans_and_forgotten_like_positi
     with closing(Store.open(tmp_path / "x.sqlite3", 0.0)) as store:
         assert store.cursors() == {"systemd-journal A=1": cursor}
         assert store.positions() == {}
+
+
+def test_bans_are_moved_with_the_clock_but_for_those_of_another_time(store: Store) -> None:
+    old, forced, lasting = ban("192.0.2.1", at=50, until=5000), ban("192.0.2.2")._replace(forced=True), ban("192.0.2.3")
+    store.save([old, forced, lasting._replace(expires_at=math.inf), ban("192.0.2.4", until=150)], now=100)
+    store.save([ban("192.0.2.5", at=9e9, until=9e9 + 600)], now=200)
+    store.shift(1e6, since=90, until=200)
+    found = {each.id: (each.at, each.expires_at, each.forced) for each in store.standing(201)}
+    assert found == {
+        "192.0.2.1": (50, 5000, False),
+        "192.0.2.2": (1_000_100, 1_000_700, True),
+        "192.0.2.3": (1_000_100, math.inf, False),
+        "192.0.2.5": (9e9, 9e9 + 600, False),
+    }
+
+
+def test_what_nobody_reads_any_more_is_forgotten_after_a_while(store: Store) -> None:
+    cursor = Cursor("s=1", 1.5)
+    store.save(positions={"/a.log": HERE, "/b.log": HERE, "journal A=1": cursor, "journal B=1": cursor}, now=100)
+    store.save(positions={"/c.log": HERE}, now=200)
+    assert store.purge_sources({"/a.log", "journal A=1"}, before=100) == 2
+    assert (sorted(store.positions()), sorted(store.cursors())) == (["/a.log", "/c.log"], ["journal A=1"])

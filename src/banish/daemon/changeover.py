@@ -63,14 +63,18 @@ class Changeover:
             daemon.logbook.say("server", "ERROR", f"Reload refused, all goes on as before: {error}")
             raise
         daemon.changes.clear()
+        daemon.pipeline.save(now=time.time())  # what jails know that leave, or change
         if unban:
             self._unban(daemon.running)
         before = daemon.running
         self._take(assembly, problems)
         self._go_over(before, stopped=before.keys() if restart else (), reloaded=True)
         self._bound()
+        daemon.remembering.relearn()
         daemon.watchers.forget()
         daemon.commands.forget()
+        daemon.reopen_questions()
+        daemon.look_back(time.time())
         daemon.logbook.say("server", "INFO", "Reload finished.")
         return sorted(daemon.running)
 
@@ -96,8 +100,11 @@ class Changeover:
         if unban and name in daemon.running:
             self._unban([name])
         daemon.changes.pop(name, None)
+        daemon.pipeline.save(now=time.time())
         self._replace({each.name: each for each in chosen.jails}, anew=name if restart else "")
         self._bound()
+        daemon.reopen_questions()
+        daemon.look_back(time.time())
         daemon.logbook.say("server", "INFO", "Reload finished.")
         return True
 
@@ -129,6 +136,7 @@ class Changeover:
         daemon = self._daemon
         for handover in daemon.sourcing.due(daemon.running, daemon.journal, now):
             daemon.running = self._assemble(handed_over(daemon.running, handover.jail)).running
+            daemon.remembering.attend(daemon.running, now)
             daemon.protection.configure(daemon.running, daemon.settings.spare, now)
             running = daemon.running[handover.jail]
             running.jail.bound(since=handover.since)
@@ -166,6 +174,7 @@ class Changeover:
         *reloaded*: actions are told of it even when they have not changed (``actionreload``).
         """
         daemon, now = self._daemon, time.time()
+        daemon.remembering.attend(daemon.running, now)
         patterns = {path.pattern for path in logpaths(before)}
         left = [name for name in before if name not in daemon.running]
         again = [name for name in stopped if name in daemon.running]

@@ -3,11 +3,12 @@
 ::
 
     batch ─▶ subscription: shares ─▶ jail: events ─▶ guardian ─▶ ledger: changes ─▶ dispatch: firewall
-                                                                        ├───▶ store: bans and positions, one commit
+                                                                        ├───▶ store: bans, positions and counters, one commit
                                                                         └───▶ actions made of commands, in tasks of their own
 
 The firewall comes first and the database second: the attacker waits for nobody, and if we die in between, the position of the
-lines has not been saved either, so that they are judged again.
+lines has not been saved either, so that they are judged again. What is saved is the state between two batches, whole: a batch is
+judged by all its jails, and its position noted, before anything that came of it is carried out.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ from time import perf_counter
 from banish.daemon.guard import Guard
 from banish.daemon.guardian import Guardian
 from banish.daemon.logbook import Logbook
+from banish.daemon.lookback import Missed
 from banish.daemon.places import Places
+from banish.daemon.remembering import Remembering
+from banish.daemon.timekeeping import Timekeeping
 from banish.decisions.ledger import Entry, Ledger
 from banish.enforcement.dispatch import Dispatch
 from banish.errors import StoreError
+from banish.jail import Jail
+from banish.lines.reader import LineReader
 from banish.model import (
     Batch,
     Change,
@@ -72,6 +78,11 @@ class Pipeline:
         """Who else is told of changes, once the firewall has them: actions made of commands."""
         self.guardian: Guardian | None = None
         """Who may refuse a decision; None lets every one pass."""
+        self.remembering: Remembering | None = None
+        """Who keeps what jails know beyond bans; None: nobody."""
+        self.clock = Timekeeping()
+        self._fed: set[Jail] = set()
+        """Jails that were shown lines since the last save."""
         self._dispatch = dispatch
         self._store = store
         self._logbook = logbook
@@ -82,6 +93,8 @@ class Pipeline:
         """Where the lines of failures were read."""
         self._began: tuple[float, float] | None = None
         """When the live batch that is carried out at present was read: Unix seconds, and by ``perf_counter``."""
+        self._expired_at: float | None = None
+        """Until when bans have been ended, which the database does not know yet."""
         self._incidents: list[Incident] = []
         self._positions: dict[str, Position | Cursor] = {}
         self._saved: dict[str, Position | Cursor] = {}
@@ -93,6 +106,7 @@ class Pipeline:
         with self._guard.watching():
             for subscription in self.subscribe(batch.source):
                 for jail, share in subscription.shares(batch.data, now):
+                    self._fed.add(jail)
                     before = perf_counter()
                     try:
                         events += jail.feed(share, now, live=batch.live)
@@ -116,6 +130,21 @@ class Pipeline:
             self.places.end()
             self._began = None
 
+    def catch_up(self, source: str, position: Position, missed: Iterable[Missed], now: float) -> None:
+        """Let jails judge what they *missed* of *source* before *position*, by themselves and at one blow: what they then know is
+        saved together with that they do.
+        """
+        events: list[Event] = []
+        with self._guard.watching():
+            for jails, settings, blocks in missed:
+                subscription = Subscription(LineReader(settings, patience=self._guard.source(source)), jails)
+                for data in blocks:
+                    for jail, share in subscription.shares(data, now):
+                        events += jail.feed(share, now, live=False)
+                self._fed.update(jails)
+        self._positions[source] = position
+        self.settle(events, now)
+
     def settle(self, events: Iterable[Event], now: float) -> None:
         """Carry out what a jail said: decisions through the ledger, questions to who can answer, the rest into the log."""
         decisions = []
@@ -125,6 +154,8 @@ class Pipeline:
                 decisions.append(event)
             elif isinstance(event, Question):
                 self.questions.append(event)
+                if self.remembering is not None:
+                    self.remembering.asked(event, now)
             else:
                 told.append(event)
                 if event.__class__ is Ignored:
@@ -170,20 +201,21 @@ class Pipeline:
         *why* is for the history.
         """
         changes = [change for each in decisions if (change := self.ledger.pardon(each.jail, each.id)) is not None]
-        self._note(changes, "unbanned", now, why)
+        self._tell_history(changes, "unbanned", now, why)
         return self._end(changes, now, pardoned=True)
 
     def lift_all(self, jails: Iterable[str], now: float) -> list[Decision]:
         """End every ban of *jails*, as ``lift`` does, and return them."""
         names = list(jails)
         changes = [Change("unban", ban) for jail in names for ban in self.ledger.pardon_jail(jail)]
-        self._note(changes, "unbanned", now)
+        self._tell_history(changes, "unbanned", now)
         return self._end(changes, now, pardoned=True, jails=names)
 
     def expire(self, now: float) -> list[Decision]:
         """End the bans whose time is over, and return them."""
         changes = self.ledger.expire(now)
-        self._note(changes, "expired", now)
+        self._expired_at = now
+        self._tell_history(changes, "expired", now)
         return self._end(changes, now)
 
     def remember(self, positions: Mapping[str, Position] | Mapping[str, Cursor]) -> None:
@@ -202,8 +234,12 @@ class Pipeline:
         bans = [change.decision for change in changes if change.op != "unban"]
         ended = [(change.decision.jail, change.decision.id) for change in changes if change.op == "unban"]
         unbans, pardons = ([], ended) if pardoned else (ended, [])
-        if not (bans or ended or jails or self._positions or self._incidents or self._store.pending):
+        self._note(now)
+        if not (bans or ended or jails or self._positions or self._incidents or self._store.dirty):
             return
+        # Whatever ended is saved at once, so that this is exact although it is not written with every ban.
+        if self.remembering is not None and self._expired_at is not None and (ended or self.remembering.ended is None):
+            self.remembering.passed(self._expired_at, self.clock.mark)
         incidents, self._incidents = self._incidents, []
         try:
             self._store.save(
@@ -213,6 +249,18 @@ class Pipeline:
             self._logbook.say("database", "ERROR", str(error))
         self._saved.update(self._positions)  # or kept by the store, until it can
         self._positions = {}
+
+    def _note(self, now: float) -> None:
+        """Have it noted where the jails and sources stand that were at work since the last save."""
+        fed, self._fed = self._fed, set()
+        remembering = self.remembering
+        if remembering is None:
+            return
+        remembering.note(fed, now)
+        for source in self._positions:
+            subscriptions = self.subscribe(source)
+            jails = sorted(jail.name for each in subscriptions for jail in each.jails)
+            remembering.judged(source, [each.reader for each in subscriptions], tuple(jails), now)
 
     def _enter(self, decision: Decision, now: float) -> Entry:
         """Pass *decision* by the guardian into the ledger, and into the history if something came of it."""
@@ -229,7 +277,7 @@ class Pipeline:
                 guardian.banned(standing, now)
         return entry
 
-    def _note(self, changes: Sequence[Change], kind: IncidentKind, now: float, why: str = "") -> None:
+    def _tell_history(self, changes: Sequence[Change], kind: IncidentKind, now: float, why: str = "") -> None:
         for _, decision in changes[-WAITING:]:  # of more the history keeps no more
             self.keep(Incident(now, decision.jail, kind, decision.id, why, decision.origin))
 

@@ -29,7 +29,7 @@ class Questions:
     """Asks the world.
 
     *settle* passes an answer to the jail that asked and carries out what follows, *cache_of* gives the ``ignorecache`` of a
-    jail, *tell* takes what a person should know, *clock* is the time.
+    jail, *tell* takes what a person should know, *clock* is the time, *lose* is told of a question that nobody will answer.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Questions:
         cache_of: Callable[[str], CacheSettings | None],
         tell: Callable[[Iterable[Notice]], None],
         clock: Callable[[], float],
+        lose: Callable[[Question], None] = lambda question: None,
     ) -> None:
         self._names = names
         self._commands = commands
@@ -48,6 +49,7 @@ class Questions:
         self._cache_of = cache_of
         self._tell = tell
         self._clock = clock
+        self._lose = lose
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: Counter[str] = Counter()
         self._told_at: dict[str, float] = {}
@@ -59,6 +61,7 @@ class Questions:
                 if self._waiting["name"] < NAMES:
                     self._begin("name", self._resolve(question))
                 else:
+                    self._lose(question)
                     self._overflow("name", f"Too many names to resolve at once; {question.text} is not looked up")
             elif self._waiting["command"] < COMMANDS:
                 self._begin("command", self._run(question))

@@ -16,8 +16,9 @@ from banish.daemon.logbook import Logbook
 from banish.daemon.protection import Protection
 from banish.decisions import bantime
 from banish.decisions.ledger import Ledger
-from banish.model import Decision
+from banish.model import Decision, Incident
 from banish.store.database import Store
+from banish.store.history import WAITING
 
 SLICE = 1000
 """Lines that are written to the log in one go."""
@@ -43,7 +44,16 @@ class Restoring:
             if jail in jails:
                 self._ledger.remember(jail, id_, past)
         self._dormant = set()
-        return self._ledger.restore(self._restorable(running, jails, now), now)
+        return self._ledger.restore(self._restorable(running, jails, now, self._store.standing(now)), now)
+
+    def restore_ended(self, running: Mapping[str, Running], now: float, started_at: float) -> list[Decision]:
+        """Enter bans that had ended when the daemon started, by a clock that was wrong: at *now* they have not; return them."""
+        return self._ledger.restore(self._restorable(running, running, now, self._store.ended(now, started_at)), now)
+
+    def missed(self, since: float, now: float) -> list[Incident]:
+        """Return for the history what ended after *since*, when the last run ended bans, while nobody was there to see it."""
+        found = islice(self._store.ended(since, now), WAITING)
+        return [Incident(ban.expires_at, ban.jail, "expired", ban.id, "", ban.origin) for ban in found]
 
     def sleep(self, jail: str) -> None:
         """Take note that *jail* does not run any more, and that its bans wait for it."""
@@ -71,10 +81,12 @@ class Restoring:
         if self._telling is not None:
             await self._telling
 
-    def _restorable(self, running: Mapping[str, Running], jails: Collection[str], now: float) -> Iterator[Decision]:
-        """Yield what is to stand again: nobody that is spared, and no longer than ``bantime`` allows today."""
+    def _restorable(
+        self, running: Mapping[str, Running], jails: Collection[str], now: float, bans: Iterator[Decision]
+    ) -> Iterator[Decision]:
+        """Yield what of *bans* is to stand again: nobody that is spared, and no longer than ``bantime`` allows today."""
         admits = self._protection.admits
-        for decision in self._store.standing(now):
+        for decision in bans:
             known = running.get(decision.jail)
             if known is None:
                 self._dormant.add(decision.jail)

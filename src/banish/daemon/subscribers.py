@@ -16,6 +16,8 @@ class Subscribers:
     """*patience_of* says how long it may take to look for the dates of a source."""
 
     def __init__(self, patience_of: Callable[[str], Patience]) -> None:
+        self.read_on: Callable[[str, LineReader], None] = lambda source, reader: None
+        """Tells a new reader what earlier runs have learnt of the dates of a source."""
         self._patience_of = patience_of
         self._readers: dict[tuple[str, LineSettings], LineReader] = {}
         self._known: dict[str, tuple[Mapping[str, Running], frozenset[str], list[Subscription]]] = {}
@@ -47,5 +49,6 @@ class Subscribers:
                 found.setdefault(each.jail.settings.lines, []).append(each.jail)
         for settings in found:
             if (source, settings) not in self._readers:
-                self._readers[source, settings] = LineReader(settings, patience=self._patience_of(source))
+                reader = self._readers[source, settings] = LineReader(settings, patience=self._patience_of(source))
+                self.read_on(source, reader)
         return [Subscription(self._readers[source, settings], jails) for settings, jails in found.items()]

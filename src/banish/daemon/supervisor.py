@@ -24,11 +24,13 @@ from banish.daemon.complaints import given_up, unread, unreadable, unspared
 from banish.daemon.ears import Ears
 from banish.daemon.guard import Guard
 from banish.daemon.logbook import Logbook
+from banish.daemon.lookback import missed
 from banish.daemon.outlet import Outlet
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.protection import Protection
 from banish.daemon.purging import Purging
 from banish.daemon.questions import Answer, Questions
+from banish.daemon.remembering import Remembering
 from banish.daemon.restoring import Restoring, without_collection
 from banish.daemon.service import Service
 from banish.daemon.sourcing import Sourcing, ages, logpaths, part_of
@@ -53,7 +55,6 @@ TICK = 1.0
 """Seconds between two looks at what time has brought; the kernel itself ends a ban to the millisecond."""
 IDLE = 2.0
 """The same while there is nothing to read and no ban about to end: to be woken is most of what an idle daemon costs."""
-CLOCK_JUMP = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Supervisor:
         self.pipeline: Pipeline
         self.protection: Protection
         self.restoring: Restoring
+        self.remembering: Remembering
         self.options: Options = options
         self.guard = Guard()
         self.settings: DaemonSettings = DaemonSettings()
@@ -96,7 +98,7 @@ class Supervisor:
         self._questions: Questions
         self._stopping: asyncio.Event
         self._read_at = 0.0
-        self._ahead = time.time() - time.monotonic()
+        self._begun_at = self.started_at
         self._reported: set[str] = set()
         self.ears = Ears(self._disturbed, self.logbook)
         self._purging: Purging
@@ -123,6 +125,7 @@ class Supervisor:
         path = self.options.state / "banish.sqlite3"
         self.store = Store.open(path, time.time())
         self.store.most_matches = settings.dbmaxmatches
+        self.store.in_force = lambda: self.ledger
         if not self.store.problems:
             self.logbook.say("database", "INFO", f"Connected to persistent database '{path}'")
         for problem in self.store.problems:
@@ -167,6 +170,8 @@ class Supervisor:
         )
         self.pipeline.act = self.runner.apply
         self.commands = Commands(hosts)
+        self.remembering = self.pipeline.remembering = Remembering(self.store)
+        self.watchers.read_on = self.remembering.read_on
         self._questions = Questions(
             self._names,
             self.commands,
@@ -174,20 +179,64 @@ class Supervisor:
             cache_of=self._ignorecache_of,
             tell=self.tell,
             clock=time.time,
+            lose=self.remembering.answered,
         )
         self.protection.configure(self.running, self.settings.spare, now)
+        missed_from = self._settle_the_clock(now)
         with without_collection():
             restored = self.restoring.restore(self.running, self.running, now)
             self.tell(self.dispatch.start(now))
             self.runner.configure(self.changeover.actions())
         self.ears.attend(self.dispatch.listeners())
+        self._remember(now, missed_from)
         self.source = FileSource(logpaths(self.running), self.store.positions())
         self.journal = JournalSource(self.store.cursors())
         self.journal.configure(ages(self.running))
-        self._purging = Purging(self.store, self.ledger, self.logbook, now)
+        self._purging = Purging(self.store, self.ledger, self.logbook, now, self.remembering)
+        self.reopen_questions()
+        self.look_back(now)
         for name in self.running:
             self.logbook.say("jail", "INFO", f"Jail '{name}' started")
         self.restoring.tell(restored)
+
+    def _settle_the_clock(self, now: float) -> float | None:
+        """Move bans of earlier runs if the clock was set since; return until when bans have been ended, None for unknown."""
+        jumped = self.pipeline.clock.jumped_since(self.remembering.clock) or 0.0
+        if jumped:
+            self.logbook.say(
+                "server", "WARNING", f"The clock was set by {jumped:+.0f} s; bans go on for as long as before"
+            )
+            self._shift(jumped, now - jumped)
+        ended = self.remembering.ended
+        return None if ended is None else ended + jumped
+
+    def _remember(self, now: float, missed_from: float | None) -> None:
+        """Go on where earlier runs stood, as far as jails know more than their bans."""
+        self._begun_at = now
+        self.remembering.attend(self.running, now)
+        if missed_from is not None:
+            for incident in self.restoring.missed(missed_from, now):
+                self.pipeline.keep(incident)
+        self.pipeline.expire(now)
+
+    def look_back(self, now: float) -> None:
+        """Show jails that are new to a log what the others have judged within their findtime."""
+        for source, position in self.source.positions().items():
+            jails = {jail.name: jail for each in self._subscribers(source) for jail in each.jails}
+            new = self.remembering.joined(source, jails, position, now)
+            found = missed(source, position, {jails[name]: left for name, left in new.items()}, now)
+            if found:
+                names = ", ".join(f"'{name}'" for name in sorted(new))
+                self.logbook.say(
+                    "jail", "INFO", f"New to {source}: {names}; what was written within findtime is judged"
+                )
+                self.pipeline.catch_up(source, position, found, now)
+        self._ask()
+
+    def reopen_questions(self) -> None:
+        """Ask what an earlier run, or a jail before it left, had no answer to yet."""
+        self.pipeline.questions += self.remembering.unanswered(self.running)
+        self._ask()
 
     def stop(self) -> None:
         """Make ``run`` come to its end."""
@@ -216,6 +265,7 @@ class Supervisor:
 
     def _judge(self, batch: Batch | JournalBatch) -> None:
         self._read_at = time.time()
+        self._mind_the_clock(self._read_at)
         self.pipeline.feed(batch, self._read_at)
         self._ask()
 
@@ -230,7 +280,7 @@ class Supervisor:
             self.tell(self.dispatch.tick(now))
             self._report_sources()
             self.changeover.hand_over(now)
-            self._purging.tick(self.settings, now)
+            self._purging.tick(self.settings, now, self._sources)
             self.pipeline.remember(self.source.positions())
             self.pipeline.remember(self.journal.positions())
             self.pipeline.save(now=now)
@@ -240,12 +290,28 @@ class Supervisor:
         return at_rest and not self.dispatch.problems()
 
     def _mind_the_clock(self, now: float) -> None:
-        """The kernel counts how long a ban has left, we count until when; after the clock was set the two disagree."""
-        ahead = now - time.monotonic()
-        jumped, self._ahead = ahead - self._ahead, ahead
-        if abs(jumped) > CLOCK_JUMP:
-            self.logbook.say("server", "WARNING", f"The clock was set by {jumped:+.0f} s; bans end by the new one")
+        """A ban lasts as long as it was to last, whoever sets the clock; the kernel goes by a clock that nobody sets."""
+        clock = self.pipeline.clock
+        slept, jumped = clock.slept(), clock.jumped()
+        if jumped:
+            self.logbook.say(
+                "server", "WARNING", f"The clock was set by {jumped:+.0f} s; bans go on for as long as before"
+            )
+            before = now - jumped
+            self.pipeline.save(now=before)
+            self._shift(jumped, before)
+            self.ledger.shift(jumped, clock.began(before), before)
+            if jumped < 0:
+                self.restoring.tell(self.restoring.restore_ended(self.running, now, self._begun_at))
+            self._begun_at += jumped
+        if jumped or slept:
             self.tell(self.dispatch.start(now))
+
+    def _shift(self, seconds: float, before: float) -> None:
+        try:
+            self.store.shift(seconds, self.pipeline.clock.began(before), before)
+        except StoreError as error:
+            self.logbook.say("database", "ERROR", str(error))
 
     def _disturbed(self) -> None:
         self.tell(self.dispatch.hear(time.time()))
@@ -347,6 +413,11 @@ class Supervisor:
         """Write the log as *settings* say, to *target* and from *level* on where these are given."""
         self.logbook.configure(target or settings.logtarget, level or settings.loglevel, settings.syslogsocket)
 
+    def _sources(self) -> set[str]:
+        """Return what is read at present: paths of files, whether there or not, and parts of the journal."""
+        followed = {row.path for row in self.source.status()}
+        return followed | {watch.name for watch, _ in ages(self.running)}
+
     def _subscribers(self, source: str) -> list[Subscription]:
         return self.watchers.of(source, self.source.patterns_of(source), self.running)
 
@@ -357,6 +428,7 @@ class Supervisor:
 
     def _settle(self, question: Question, answer: Answer) -> None:
         running = self.running.get(question.jail)
+        self.remembering.answered(question)
         if running is not None:
             self.pipeline.settle(running.jail.answer(question, answer), time.time())
             self._ask()  # a resolved name may still have to pass ignorecommand

@@ -214,6 +214,19 @@ class Ledger:
             self._remember(decision)
         return [Change("unban", decision) for decision in lifted]
 
+    def shift(self, seconds: float, since: float, until: float) -> None:
+        """Move the bans that began between *since* and *until* by so many *seconds*, begin and end: the clock was set."""
+        self._ends = []
+        for jail, standing in self._jails.items():
+            for id_, decision in standing.items():
+                if since <= decision.at <= until:
+                    set_at = None if decision.set_at is None else decision.set_at + seconds
+                    at, end = decision.at + seconds, decision.expires_at + seconds
+                    decision = standing[id_] = decision._replace(at=at, expires_at=end, set_at=set_at)
+                if decision.expires_at != math.inf:
+                    self._ends.append((decision.expires_at, jail, id_))
+        heapq.heapify(self._ends)
+
     def expire(self, now: float) -> list[Change]:
         """End the bans whose time is over, the earliest first."""
         over = []

@@ -12,12 +12,13 @@ evidence of such an id begins anew with its next failure.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from heapq import nlargest
-from itertools import islice, takewhile
-from typing import Literal
+from itertools import chain, islice, takewhile
+from typing import Any, Literal
 
 from banish.evidence import LONGEST_LINE, cut
 from banish.failures.crowd import STEP, Crowd
@@ -25,6 +26,8 @@ from banish.failures.traces import Trace, Traces
 from banish.model import Failure, Fields, Match
 
 _CLEAN_EVERY = 5.0
+_CATCHING_UP = 10.0
+"""Seconds without a line after which nothing is caught up with any more."""
 _AT_ONCE = 20_000
 """Ids that are removed in one go; the next tick goes on."""
 _TICKET = 1000
@@ -88,6 +91,10 @@ class Window:
         """Characters of lines and fields in the table."""
         self.total = 0
         """Failures counted since the jail started."""
+        self._behind: float | None = None
+        """Since when it is caught up with what was written before; None when it is not."""
+        self.changed: set[str] | None = None
+        """Ids whose counts have changed since somebody began to take note of it (a set); None while nobody does."""
         self._crowd = crowd or Crowd()
         self._crowd.join(self)
 
@@ -111,6 +118,10 @@ class Window:
         """
         settings, id_, at = self._settings, match.id, match.at
         self.total += 1
+        if self.changed is not None:
+            self.changed.add(id_)
+        if self._behind is not None:
+            self._pass(at)
         ticket = self._tickets.pop(id_, None)
         if ticket is None or (ticket.last_at <= self._oldest and self._expired(ticket)):
             ticket = self._begin(match, ticket)
@@ -158,7 +169,19 @@ class Window:
 
     def tick(self, now: float) -> None:
         """Forget ids whose last failure is findtime or longer ago; looks at most every five seconds."""
-        if now - self._cleaned_at >= _CLEAN_EVERY or now < self._cleaned_at:
+        if self._behind is not None and 0 <= now - self._behind < _CATCHING_UP:
+            return
+        self._behind = None
+        self._pass(now)
+
+    def follow(self, now: float, *, live: bool) -> None:
+        """Take note whether the lines that follow are just written, or caught up with: then time passes as they say, so that who
+        failed before them is not forgotten too soon. What is live, or a while without lines, ends that.
+        """
+        self._behind = None if live else now
+
+    def _pass(self, now: float) -> None:
+        if now - self._cleaned_at >= _CLEAN_EVERY or (now < self._cleaned_at and self._behind is None):
             self._cleaned_at = now
             self._oldest = now - self._settings.findtime
             self._round += 1
@@ -194,6 +217,64 @@ class Window:
         if ticket is not None:
             self.evidence -= ticket.size
         self._traces.take(id_)
+        if self.changed is not None:
+            self.changed.add(id_)
+
+    # For who keeps them across a crash (``store.memory.Book``)
+
+    @property
+    def size(self) -> int:
+        """How many ids there are, those included that have been forgotten and have not left the table yet."""
+        return len(self._tickets) + len(self._traces)
+
+    @property
+    def oldest(self) -> float:
+        """Who failed last at this time or before has been forgotten."""
+        return self._oldest
+
+    def keys(self) -> list[str]:
+        """Every id there is, as far as possible in the order in which they failed last."""
+        return list(chain((id_ for id_, _ in self._traces), self._tickets))
+
+    def rows(self, keys: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+        """Yield what is known of each of the ids *keys* as plain values; the id alone where nothing is."""
+        for id_ in keys:
+            ticket = self._tickets.get(id_)
+            if ticket is not None:
+                numbers = ticket.last_at, ticket.retries, ticket.attempts, ticket.since
+                fields = ticket.fields
+                plain = fields if fields.__class__ is dict else dict(fields)
+                yield (id_, *numbers, ticket.times, ticket.matches, plain)
+            elif (trace := self._traces.of(id_)) is not None:
+                yield id_, trace.last_at, trace.retries, trace.attempts, trace.since, list(trace.times), None, None
+            else:
+                yield (id_,)
+
+    def recall(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Take in what ``rows`` yielded, later rows over earlier ones."""
+        ours = sorted(rows, key=lambda row: row[1] if len(row) > 1 else -math.inf)
+        for id_, *known in ours:
+            ticket = self._tickets.pop(id_, None)
+            if ticket is not None:
+                self.evidence -= ticket.size
+            self._traces.take(id_)
+            if not known:
+                continue
+            last_at, retries, attempts, since, times, matches, fields = known
+            trace = Trace(retries, attempts, since, last_at, tuple(times or ()))
+            if matches is None:
+                self._traces.keep(id_, trace)
+                continue
+            size = _TICKET + (3 * len(matches[0]) if matches else 0) + sum(map(len, matches))
+            ticket = self._tickets[id_] = _Ticket(since, fields, size)
+            ticket.go_on(trace)
+            ticket.matches = list(matches)
+            ticket.round = self._round
+            self.evidence += size
+            self._grown += size
+        if self._grown > STEP:
+            self._grown = 0
+            self._crowd.settle()
 
     def fade(self, size: int) -> None:
         """Keep only the count of those who have been silent for longest, until there are *size* characters less of evidence."""
@@ -239,10 +320,11 @@ class Window:
         ticket.since = at - findtime
 
     def _count_exactly(self, ticket: _Ticket, at: float, weight: int) -> None:
-        ticket.last_at = max(ticket.last_at, at)
+        last_at = ticket.last_at
+        ticket.last_at = max(last_at, at)
         oldest = ticket.last_at - self._settings.findtime
-        if ticket.times is None:
-            ticket.times = []
+        if ticket.times is None:  # counted by estimate until now: as if all had failed when the last did
+            ticket.times = [last_at] * ticket.retries
         times = ticket.times
         for _ in range(weight):
             if times and at < times[-1]:

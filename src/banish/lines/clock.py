@@ -48,7 +48,8 @@ class Clock:
         """Lines that state a time before, or from, are judged by somebody else: the jail changes its source."""
         self._jail = jail
         self._dated = dated
-        self._last_at: float | None = None
+        self.last_at: float | None = None
+        """The last date of a line, for those that follow without one."""
         self._warned_at: dict[str, float] = {}
         self._same: tuple[float | None, float, bool, float] | None = None
         """What `_timing` was said of: the lines of one second in one batch have it in common."""
@@ -58,15 +59,15 @@ class Clock:
         """Return the time that a line dated *at* counts for if nothing is odd about it; None: ask ``judge``."""
         if not self.since <= at < self.until or (int(abs(at - now)) > _TOLERANCE if live else at < now - self.findtime):
             return None
-        self._last_at = at
+        self.last_at = at
         self._same = None
         return at if at < now else now
 
     def judge(self, line: Line, now: float, *, live: bool) -> Timing:
         """Return the time *line* counts for; *live* as in ``model.Batch``."""
         if line.at is None:
-            if self._last_at is not None and self._last_at > now - _TOLERANCE:
-                return Timing(min(self._last_at, now), borrowed=True)
+            if self.last_at is not None and self.last_at > now - _TOLERANCE:
+                return Timing(min(self.last_at, now), borrowed=True)
             return Timing(now if live or line.timeless or not self._dated else None)
         if not self.since <= line.at < self.until:
             return Timing(None)
@@ -79,7 +80,7 @@ class Clock:
         if live and int(abs(at - now)) > _TOLERANCE:  # in whole seconds, as fail2ban does
             notices = self._odd(line.text, at, now)
             at = now
-        self._last_at = at  # of an old line too: what follows it without a date is as old
+        self.last_at = at  # of an old line too: what follows it without a date is as old
         if not live and at < now - self.findtime:
             return Timing(None, self._old(line.text, now))
         timing = Timing(at if at < now else now, notices)

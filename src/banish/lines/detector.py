@@ -37,6 +37,9 @@ _OVERLAP = 256
 """Characters that no default format exceeds, with all that it looks at before and behind."""
 _Place = tuple[int, int, str, str]
 
+Habits = tuple[str, _Place, tuple[tuple[str, int], ...]]
+"""What a detector has learnt: the last winner, where it stood, and how often those at the begin have won; expressions by their text."""
+
 
 class Found(NamedTuple):
     """A date in a line: ``text[start:end]`` is what is cut out."""
@@ -133,6 +136,26 @@ class DateDetector:
     def locked(self) -> Template | None:
         """The template that won last, and is tried before all others; None before there was a date."""
         return self._last
+
+    @property
+    def habits(self) -> Habits | None:
+        """What has been learnt of the source so far; None before there was a date."""
+        if self._last is None:
+            return None
+        won = tuple((template.regex.pattern, count) for template, count in self._won.items())
+        return self._last.regex.pattern, self._place, won
+
+    def recall(self, habits: Habits) -> None:
+        """Go on from the `habits` of another detector; they say nothing to one that has not the same last winner."""
+        known = {template.regex.pattern: template for template in self.templates}
+        last, place, won = habits
+        if last not in known:
+            return
+        self._place = place
+        self._won = {known[pattern]: count for pattern, count in won if pattern in known}
+        self._order()
+        self._remember(known[last])
+        self._last = known[last]
 
     def find(self, text: str, now: float) -> Found | None:
         """Return the date in *text*; None when there is none. *now* (Unix seconds) completes dates without year or day."""
@@ -249,12 +272,18 @@ class DateDetector:
         self._last = None
         if winner.anchored:
             self._won[winner] = self._won.get(winner, 0) + 1
-            anchored = (template for template in self.templates if template.anchored)
-            self._anchored_templates = sorted(anchored, key=lambda template: -self._won.get(template, 0))
-        if winner not in self._memories:
-            self._memories[winner] = _Memory(regular=habits(winner).regular)
+            self._order()
+        self._remember(winner)
         self._place = _place(best)
         self._last = winner
+
+    def _remember(self, template: Template) -> None:
+        if template not in self._memories:
+            self._memories[template] = _Memory(regular=habits(template).regular)
+
+    def _order(self) -> None:
+        anchored = (template for template in self.templates if template.anchored)
+        self._anchored_templates = sorted(anchored, key=lambda template: -self._won.get(template, 0))
 
     def _anchored(self, text: str, *, has_clock: bool) -> tuple[Template | None, re.Match[str] | None]:
         if self._begins is not None and self._begins.match(text) is None:

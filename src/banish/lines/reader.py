@@ -36,6 +36,7 @@ class LineReader:
     """
 
     def __init__(self, settings: LineSettings, zone: tzinfo | None = None, patience: Patience = ENDLESS) -> None:
+        self.settings = settings
         self._decoder = Decoder(settings.encoding)
         self.detector = DateDetector(settings.datepattern, zone, settings.timezone)
         self._patience = patience

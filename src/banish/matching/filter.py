@@ -20,7 +20,7 @@ every line, those of the other expressions do not, and step 4 sees the matched l
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -100,8 +100,8 @@ class Filter:
         self._captures = tuple(capture_of(pattern) for pattern in self.failregex)
         self._prefix = _Prefix(self.prefregex) if self.prefregex else None
         self._ignores_first = 0 < len(self.ignoreregex) < len(self.failregex) - 2
-        self._sessions = Sessions()
-        self.farewell = self._sessions.farewell
+        self.sessions = Sessions()
+        self.farewell = self.sessions.farewell
         self._window = Window(settings.maxlines) if settings.maxlines > 1 else None
 
     def _compiled(self, option: RegexOption, expressions: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
@@ -117,6 +117,18 @@ class Filter:
             )
             for index, expression in enumerate(expressions)
         )
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """With maxlines, the last lines, oldest first."""
+        return () if self._window is None else self._window.lines
+
+    def inherit(self, sessions: Sessions, lines: Iterable[Line]) -> None:
+        """Go on where another filter of the same settings stood."""
+        self.sessions = sessions
+        self.farewell = sessions.farewell
+        if self._window is not None:
+            self._window = Window(self.settings.maxlines, lines)
 
     def judge(self, line: Line, at: float, now: float | None = None) -> Verdict:
         """Return the verdict on *line*, which counts as written at *at*.
@@ -223,7 +235,7 @@ class Filter:
         index, fields, lines = sighting
         session = fields.get("mlfid")
         if session is not None:
-            joined = self._sessions.join(session, fields, lines, at if now is None else now)
+            joined = self.sessions.join(session, fields, lines, at if now is None else now)
             if isinstance(joined, str):
                 return joined
             fields, lines = joined

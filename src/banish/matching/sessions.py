@@ -26,8 +26,9 @@ first two, and beyond them those of at most 256 characters until there are 100.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from banish.evidence import LONGEST_LINE, cut
@@ -47,9 +48,11 @@ Joined = tuple[dict[str, Any], tuple[str, ...]]
 
 
 class _Session:
-    __slots__ = ("began_at", "fields", "lines", "pending", "users")
+    __slots__ = ("began_at", "fields", "lines", "number", "pending", "users")
 
-    def __init__(self, began_at: float) -> None:
+    def __init__(self, number: int, began_at: float) -> None:
+        self.number = number
+        """The later a session began, the higher."""
         self.began_at = began_at
         self.fields: dict[str, Any] = {}
         self.lines: tuple[str, ...] = ()
@@ -78,12 +81,49 @@ class Sessions:
     def __init__(self, capacity: int = CAPACITY, lifetime: float = LIFETIME) -> None:
         self._capacity = capacity
         self._lifetime = lifetime
-        self._sessions: OrderedDict[str, _Session] = (
-            OrderedDict()
-        )  # a dict is slow to find its first item when many have gone
+        # A dict is slow to find its first item when many have gone.
+        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+        self._begun = 0
+        self.changed: set[str] | None = None
+        """Keys of the sessions that have changed since somebody began to take note of it (a set); None while nobody does."""
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    # For who keeps them across a crash (``store.memory.Book``)
+
+    oldest = -math.inf
+
+    @property
+    def size(self) -> int:
+        """How many sessions there are."""
+        return len(self._sessions)
+
+    def keys(self) -> list[str]:
+        """Every session there is."""
+        return list(self._sessions)
+
+    def rows(self, keys: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+        """Yield each of the sessions *keys* as plain values; the key alone where it is over."""
+        for key in keys:
+            found = self._sessions.get(key)
+            if found is None:
+                yield (key,)
+            else:
+                known = found.number, found.fields, found.lines, found.users, found.pending
+                yield (key, found.began_at, *known)
+
+    def recall(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Take in what ``rows`` yielded, later rows over earlier ones."""
+        for key, *known in rows:
+            self._sessions.pop(key, None)
+            if known:
+                began_at, number, fields, lines, users, pending = known
+                session = self._sessions[key] = _Session(number, began_at)
+                session.fields, session.lines, session.users, session.pending = dict(fields), lines, users, pending
+        inside = sorted(self._sessions.items(), key=lambda item: item[1].number)[-self._capacity :]
+        self._sessions = OrderedDict(inside)
+        self._begun = max([self._begun, *(session.number for _, session in inside)])
 
     def farewell(self, key: str, now: float) -> bool:
         """Tell whether a line that is mere news and ends the session *key* has nothing to end, so that it need not be joined."""
@@ -105,7 +145,10 @@ class Sessions:
         session = self._sessions.get(key)
         if session is None or now - session.began_at >= self._lifetime:
             self._make_room(key)
-            session = self._sessions[key] = _Session(now)
+            self._begun += 1
+            session = self._sessions[key] = _Session(self._begun, now)
+        if self.changed is not None:
+            self.changed.add(key)
         user = mark("user")
         if user and user not in session.users:
             session.meet(user)
@@ -148,5 +191,11 @@ class Sessions:
 
     def _make_room(self, key: str) -> None:
         """End a session of this *key*, or the oldest if there are too many."""
-        if self._sessions.pop(key, None) is None and len(self._sessions) >= self._capacity:
-            self._sessions.popitem(last=False)
+        if self._sessions.pop(key, None) is not None:
+            gone = key
+        elif len(self._sessions) >= self._capacity:
+            gone, _ = self._sessions.popitem(last=False)
+        else:
+            return
+        if self.changed is not None:
+            self.changed.add(gone)

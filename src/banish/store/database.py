@@ -16,51 +16,27 @@ Nothing here is thread-safe; calls may come from different threads, but only one
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from banish.decisions.ledger import Past
 from banish.errors import Origin, Problem, StoreError
 from banish.model import Cursor, Decision, Incident, Position
-from banish.store import file, history, inquiry, lock, rows
+from banish.store import bans as bans_table
+from banish.store import file, history, inquiry, lock, opening, places
+from banish.store.memory import Book, Memory, Name
 from banish.store.rows import Key
+from banish.store.waiting import Waiting
 
 PENDING = 100_000
 """How many unwritten bans (and how many unwritten positions) are kept while saving fails; the oldest are dropped first."""
 
-# The last word wins, even with an earlier time: what comes here has passed the ledger, and the clock may have been set back.
-_BAN = """
-    INSERT OR REPLACE INTO bans (jail, id, network, at, expires_at, origin, basis, set_at, reason, ban_count, failures)
-    VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?, ?)"""
-_EVIDENCE = """
-    INSERT OR REPLACE INTO evidence (jail, id, matches, fields) VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?)"""
-_NO_EVIDENCE = "DELETE FROM evidence WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"
-_PARDON_JAIL = "DELETE FROM bans WHERE jail = CAST(? AS TEXT) AND (+expires_at > ? OR +expires_at IS NULL)"
-_BEHIND = """
-    SELECT CAST(jail AS BLOB), CAST(id AS BLOB), EXISTS (SELECT 1 FROM bans WHERE bans.jail = evidence.jail AND bans.id = evidence.id)
-    FROM evidence WHERE (jail, id) > (CAST(? AS TEXT), CAST(? AS TEXT)) ORDER BY jail, id LIMIT ?"""
-_LATEST = f"{file.WHOLE_BANS} WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"
-_UNBAN = """
-    UPDATE bans SET expires_at = min(?, coalesce(expires_at, ?)) WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"""
-_PARDON = "DELETE FROM bans WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"
-_POSITION = """
-    INSERT OR REPLACE INTO positions (source, device, inode, "offset", head, anchor) VALUES (CAST(? AS TEXT), ?, ?, ?, ?, ?)"""
-_FORGET = "DELETE FROM positions WHERE source = CAST(? AS TEXT)"
-_CURSOR = "INSERT OR REPLACE INTO cursors (source, cursor, at) VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?)"
-_FORGET_CURSOR = "DELETE FROM cursors WHERE source = CAST(? AS TEXT)"
-# The signs keep SQLite from its index, by which it would look for each of half a million rows by itself.
-_STANDING = f"{file.ALL_BANS} WHERE +expires_at > ? OR +expires_at IS NULL"
-_PAST = "SELECT jail, id, ban_count, at, expires_at FROM bans WHERE expires_at <= ? ORDER BY expires_at"
-_PURGE = "SELECT CAST(jail AS BLOB), CAST(id AS BLOB) FROM bans WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
-
+LOOK_EVERY = 1.0
+"""Seconds between two looks whether the file is still there."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds between attempts to write while that fails: doubled each time, from the first to the longest."""
-
-_K = TypeVar("_K")
-_V = TypeVar("_V")
 
 
 class Store:
@@ -72,26 +48,30 @@ class Store:
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self._connection = connection
         self._name = name
-        self._bans: dict[Key, Decision | float | None] = {}
-        """Not yet written: a ban, when it was ended, or None: it is to be forgotten."""
-        self._positions: dict[str, Position | Cursor | None] = {}
+        self.memory = Memory()
+        """What the heart knows beyond bans; written with them."""
         self.most_matches: int | None = None
         """Lines that are kept of a ban, the last ones; None for all that it brings."""
-        self._pardoned: dict[str, float] = {}
-        """Jails whose bans were all pardoned, and when; earlier than what is in *_bans*."""
+        self._waiting = Waiting()
+        self._places: dict[str, Position | Cursor | None] = {}
+        """How far each source was judged when we last heard of it."""
         self._swept: tuple[bytes, bytes] | None = (b"", b"")
         """How far evidence was looked through for what belongs to no ban; None: all of it."""
-        self._history = history.History()
-        self._dropped = 0
         self._found: Problem | None = None
         """What was wrong with the file when it was opened."""
-        self._stand_in: Literal["copy", "nothing"] | None = None
-        """What the connection is to while the file cannot be opened: a copy of it in memory, or an empty database there."""
+        self._stand_in: opening.StandIn | None = None
+        """What the connection is to while the file cannot be opened."""
         self._lock: lock.Lock | None = None
+        self._identity: tuple[int, int] | None = None
+        """Which file it is; None when there is none."""
+        self._looked_at = -LOOK_EVERY
+        self.in_force: Callable[[], Iterable[Decision]] = tuple
+        """All bans that stand, for a new file in place of one that is lost."""
         self._trouble: Exception | None = None
         """Why the last attempt to write failed."""
         self._failed_at = 0.0
         self._pause = 0.0
+        self.memory.index(connection)
 
     @classmethod
     def open(cls, path: Path | Literal[":memory:"], now: float) -> Store:
@@ -108,61 +88,16 @@ class Store:
             connection = file.connect(path)
             file.migrate(connection, path)
             return cls(connection, path)
-        held = None
-        try:
-            try:
-                held = lock.hold(path.parent)
-                store = cls._open_file(path, now)
-            except (OSError, sqlite3.Error, file.DamagedError) as error:
-                store = cls._without_file(path, error, now)
-        except BaseException:
-            _release(held)
-            raise
-        store._lock = held
-        return store
-
-    @classmethod
-    def _without_file(cls, path: Path, error: Exception, now: float) -> Store:
-        if file.is_foreign(error):
-            raise StoreError(f"{path}: cannot open the database: {error} ({file.remedy(error)})") from error
-        stand_in: Literal["copy", "nothing"] = "copy"
-        try:
-            connection = file.copy(path)
-        except (OSError, sqlite3.Error, file.DamagedError):
-            stand_in, connection = "nothing", file.nothing(path)
-        store = cls(connection, str(path))
-        store._stand_in = stand_in
-        store._note(error, now)
-        return store
-
-    @classmethod
-    def _open_file(cls, path: Path, now: float) -> Store:
-        made = file.make(path)
-        problem = None
-        try:
-            connection = file.connect(str(path))
-            version = file.migrate(connection, str(path))
-        except file.DamagedError as damage:
-            aside = file.move_aside(path, now)
-            file.make(path)
-            connection = file.connect(str(path))
-            file.migrate(connection, str(path))
-            problem = Problem(
-                f"the database was damaged ({damage}); a new one was begun, bans of earlier runs are not restored",
-                remedy=f"the damaged one is kept as {aside}; delete it when it is not needed",
-                origin=Origin(str(path)),
-            )
+        found = opening.opened(path, now)
+        store = cls(found.connection, str(path))
+        store._lock, store._found, store._stand_in = found.lock, found.problem, found.stand_in
+        if found.trouble is not None:
+            store._note(found.trouble, now)
         else:
-            if version == 0 and not made:
-                problem = Problem(
-                    "the database was an empty file; bans of earlier runs are not restored",
-                    remedy="look for a full disk or a power cut",
-                    origin=Origin(str(path)),
-                    severity="warning",
-                )
-        store = cls(connection, str(path))
-        store._found = problem
-        file.hurry(connection)
+            store._identity = file.identity(str(path))
+        if found.rescued:
+            with suppress(StoreError):  # then they wait, and `problems` tells it
+                store.save(found.rescued, now=now)
         return store
 
     @property
@@ -180,7 +115,7 @@ class Store:
         if self._trouble is not None:
             what = {"copy": "can be read but not written", "nothing": "can be neither read nor written"}
             state = what.get(self._stand_in or "", "cannot be written")
-            unsaved = f"{len(self._bans)} bans and {len(self._positions)} positions are not saved"
+            unsaved = f"{len(self._waiting.bans)} bans and {len(self._waiting.positions)} positions are not saved"
             found.append(
                 Problem(
                     f"the database {state}: {self._trouble}; {unsaved}, and "
@@ -189,10 +124,10 @@ class Store:
                     origin=origin,
                 )
             )
-        if self._dropped:
+        if self._waiting.dropped:
             found.append(
                 Problem(
-                    f"{self._dropped} bans could not be written and were dropped from memory, the oldest first",
+                    f"{self._waiting.dropped} bans could not be written and were dropped from memory, the oldest first",
                     remedy="they stand until the next restart, and are not restored after it",
                     origin=origin,
                 )
@@ -222,25 +157,19 @@ class Store:
         begins, and when it fails for another reason than the last time; as long as it lasts it is tried again after 1, 2, 4 and
         at last every 60 seconds, calls before that only take note, and `problem` tells it.
         """
-        for jail in pardoned_jails:
-            self._pardoned[jail] = now
-            self._bans = {
-                key: word for key, word in self._bans.items() if key[0] != jail or not isinstance(word, Decision)
-            }
-        bans = list(bans)
-        self._history.add(incidents, bans)
-        for ban in bans:
-            _put(self._bans, (ban.jail, ban.id), ban)
+        waiting = self._waiting
+        waiting.pardon_jails(pardoned_jails, now)
+        waiting.ban(bans, incidents)
         for key in unbans:
-            self._end(key, now)
+            waiting.end(key, now)
         for key in pardons:
-            _put(self._bans, key, None)
-        for source, position in (positions or {}).items():
-            _put(self._positions, source, position)
-        if not self.pending:
+            waiting.pardon(key)
+        waiting.place(positions or {})
+        self._places.update(positions or {})
+        if not self.dirty:
             return
         if self._trouble is not None and 0 <= now - self._failed_at < self._pause:
-            self._bound()
+            self._waiting.bound(PENDING)
             return
         known = self._trouble
         error = self._attempt(now)
@@ -250,17 +179,28 @@ class Store:
     @property
     def pending(self) -> int:
         """How many bans, positions and events wait to be written, because the last `save` failed; 0 when all is well."""
-        return len(self._bans) + len(self._positions) + len(self._pardoned) + len(self._history)
+        return len(self._waiting)
+
+    @property
+    def dirty(self) -> bool:
+        """True when something waits, or the memory has changed."""
+        return bool(self.pending) or self.memory.changed
 
     def standing(self, now: float) -> Iterator[Decision]:
         """Yield the bans that are in force at *now*, as restored ones and without evidence, in no particular order.
 
         To be used up before anything is written. Raises StoreError when the database cannot be read.
         """
-        found, forced = rows.decisions(self._read(_STANDING, (now,))), self.forced()
-        if not forced:
-            return found
-        return (ban._replace(forced=forced.get((ban.jail, ban.id)) == ban.at) for ban in found)
+        with self._reading():
+            yield from bans_table.standing(self._connection, now)
+
+    def ended(self, since: float, until: float) -> Iterator[Decision]:
+        """Yield the bans that ended after *since* and not after *until*, the first first. To be used up before anything is written.
+
+        Raises StoreError when the database cannot be read.
+        """
+        with self._reading():
+            yield from bans_table.ended(self._connection, since, until)
 
     def past(self, now: float) -> Iterator[tuple[Key, Past]]:
         """Yield how often each (jail, id) was banned whose last ban is over at *now*, as far back as `purge` has left them.
@@ -268,36 +208,46 @@ class Store:
         In the order in which their last bans ended, and to be used up before anything is written. Raises StoreError when the
         database cannot be read.
         """
-        for jail, ident, count, at, until in self._read(_PAST, (now,)):
-            if (
-                isinstance(jail, str)
-                and isinstance(ident, str)
-                and isinstance(count, int)
-                and isinstance(at, (int, float))
-                and isinstance(until, (int, float))
-            ):
-                yield (jail, ident), Past(count, at, until)
+        with self._reading():
+            yield from bans_table.past(self._connection, now)
 
     def latest(self, jail: str, id_: str) -> Decision | None:
         """Return the last ban of *id_* in *jail*, in force or not, with its evidence and the origin it was saved with.
 
         None when there was none. Raises StoreError when the database cannot be read.
         """
-        waiting = self._bans.get((jail, id_))
+        waiting = self._waiting.bans.get((jail, id_))
         if isinstance(waiting, Decision):
             return waiting
-        found = self._read(_LATEST, (rows.text(jail), rows.text(id_)))
-        return next((decision for row in found if (decision := rows.whole(row)) is not None), None)
+        with self._reading():
+            return bans_table.latest(self._connection, jail, id_)
 
     def positions(self) -> dict[str, Position]:
         """Return how far each source has been judged. Raises StoreError when the database cannot be read."""
-        found = self._read(file.ALL_POSITIONS, ())
-        return dict(pair for row in found if (pair := rows.position(row)) is not None)
+        with self._reading():
+            return places.positions(self._connection)
 
     def cursors(self) -> dict[str, Cursor]:
         """Return how far the journal has been judged, by source. Raises StoreError when the database cannot be read."""
-        found = self._read(file.ALL_CURSORS, ())
-        return dict(pair for row in found if (pair := rows.cursor(row)) is not None)
+        with self._reading():
+            return places.cursors(self._connection)
+
+    def recall(self, name: Name, book: Book) -> None:
+        """Read what earlier runs knew into *book*, as far as it can be read, and keep it from now on."""
+        try:
+            self.memory.recall(self._connection, name, book)
+        except sqlite3.Error:
+            self.memory.enter(name, book)
+
+    # What goes with time
+
+    def shift(self, seconds: float, since: float, until: float) -> None:
+        """Move the bans that began between *since* and *until*, and were in force then, by so many *seconds*: the clock was set.
+
+        Raises StoreError when the database cannot be written; what waits to be written is not moved either.
+        """
+        with self._writing("move the bans to the new clock"):
+            bans_table.shift(self._connection, seconds, since, until)
 
     def purge(self, now: float, age: float, limit: int = 1000) -> int:
         """Delete at most *limit* rows of bans that ended *age* seconds ago or earlier, and return how many were deleted.
@@ -305,15 +255,8 @@ class Store:
         A small *limit* keeps each step short (1000 rows take some milliseconds); call again while it returns *limit*.
         Raises StoreError when the database cannot be written.
         """
-        connection = self._connection
-        try:
-            with self._transaction():
-                keys = connection.execute(_PURGE, (now - age, limit)).fetchall()
-                connection.executemany(_PARDON, keys)
-                connection.executemany(_NO_EVIDENCE, keys)
-            return len(keys)
-        except sqlite3.Error as error:
-            raise StoreError(f"{self._name}: cannot purge old bans: {error} ({file.remedy(error)})") from error
+        with self._writing("purge old bans"):
+            return bans_table.purge(self._connection, now - age, limit)
 
     def sweep(self, limit: int = 1000) -> int:
         """Look through *limit* pieces of evidence for those that belong to no ban any more, and delete them.
@@ -323,15 +266,17 @@ class Store:
         """
         if self._swept is None:
             return 0
-        try:
-            with self._transaction():
-                found = self._connection.execute(_BEHIND, (*self._swept, limit)).fetchall()
-                lost = [(jail, ident) for jail, ident, stands in found if not stands]
-                self._connection.executemany(_NO_EVIDENCE, lost)
-        except sqlite3.Error as error:
-            raise StoreError(f"{self._name}: cannot purge evidence: {error} ({file.remedy(error)})") from error
+        with self._writing("purge evidence"):
+            found = bans_table.sweep(self._connection, self._swept, limit)
         self._swept = (found[-1][0], found[-1][1]) if found else None
         return len(found)
+
+    def purge_sources(self, used: Collection[str], before: float) -> int:
+        """Forget how far sources were judged that are not *used*, and books that nobody keeps, when that was written at *before* or
+        earlier; return how much that was, or some of it. Raises StoreError when the database cannot be written.
+        """
+        with self._writing("purge what is not read any more"):
+            return places.purge(self._connection, used, before) + self.memory.forget(self._connection, before)
 
     def forced(self) -> dict[Key, float]:
         """Return which bans an administrator forced, with when they began. Raises StoreError when it cannot be read."""
@@ -349,43 +294,39 @@ class Store:
 
     def purge_history(self, before: float) -> int:
         """Forget some events from before *before*, and return how many. Raises StoreError when it cannot be written."""
-        try:
+        with self._writing("purge old events"):
             return history.purge(self._connection, before)
-        except sqlite3.Error as error:
-            raise StoreError(f"{self._name}: cannot purge old events: {error} ({file.remedy(error)})") from error
 
     def close(self) -> None:
         """Try once more to write what waits, and close. Raises StoreError when something stayed unwritten."""
         try:
-            error = self._attempt(0.0) if self.pending else None
+            error = self._attempt(0.0) if self.dirty else None
             if error is not None:
                 raise self._unsaved(error) from error
         finally:
             self._connection.close()
-            _release(self._lock)
-
-    def _end(self, key: Key, now: float) -> None:
-        waiting = self._bans.get(key)
-        if isinstance(waiting, Decision):
-            # The ban itself was never written; its row must be, for the count.
-            _put(self._bans, key, waiting._replace(expires_at=min(now, waiting.expires_at)))
-        elif key not in self._bans:
-            _put(self._bans, key, now)
+            opening.release(self._lock)
 
     def _attempt(self, now: float) -> Exception | None:
         """Write what waits; return what stood in the way."""
         try:
             if self._stand_in:
                 self._reopen()
-            self._write()
+            try:
+                self._look(now)
+                self._write(now)
+            except (sqlite3.Error, file.DamagedError) as error:
+                if not file.is_damage(error) or self._identity is None:
+                    raise
+                self._replace(error, now)
+                self._write(now)
         except (OSError, sqlite3.Error, file.DamagedError, StoreError) as error:
-            self._bound()
+            self._waiting.bound(PENDING)
             self._note(error, now)
+            self.memory.failed()
             return error
-        self._bans.clear()
-        self._positions.clear()
-        self._pardoned.clear()
-        self._history.clear()
+        self._waiting.clear()
+        self.memory.written()
         self._trouble, self._pause = None, 0.0
         return None
 
@@ -395,16 +336,9 @@ class Store:
 
     def _unsaved(self, error: Exception) -> StoreError:
         return StoreError(
-            f"{self._name}: cannot save {len(self._bans)} bans and {len(self._positions)} positions: {error} "
+            f"{self._name}: cannot save {len(self._waiting.bans)} bans and {len(self._waiting.positions)} positions: {error} "
             f"({file.remedy(error)}; they are kept in memory until it works again)"
         )
-
-    def _bound(self) -> None:
-        while len(self._bans) > PENDING:
-            del self._bans[next(iter(self._bans))]
-            self._dropped += 1
-        while len(self._positions) > PENDING:
-            del self._positions[next(iter(self._positions))]
 
     def _reopen(self) -> None:
         """Leave the copy for the file itself, or raise what still stands in the way."""
@@ -416,39 +350,42 @@ class Store:
         file.migrate(connection, self._name)
         self._connection.close()
         self._connection = connection
+        self._identity = file.identity(str(path))
         self._stand_in = None
+        self.memory.index(connection)
 
-    def _write(self) -> None:
-        write = self._connection
-        bans = [ban for ban in self._bans.values() if isinstance(ban, Decision)]
-        told = [ban for ban in bans if ban.matches or ban.fields]
-        untold = [(ban.jail, ban.id) for ban in bans if not (ban.matches or ban.fields)]
-        pardoned = [key for key, at in self._bans.items() if at is None]
+    def _look(self, now: float) -> None:
+        """Raise DamagedError when somebody has deleted or replaced the file: what is written would go nowhere."""
+        if self._identity is None or 0 <= now - self._looked_at < LOOK_EVERY:
+            return
+        self._looked_at = now
+        if file.identity(self._name) != self._identity:
+            raise file.DamagedError("it was deleted, or another file put in its place")
+
+    def _replace(self, damage: Exception, now: float) -> None:
+        """Begin a new file in place of a damaged or lost one, and have everything written into it that is known."""
+        path = Path(self._name)
+        self._connection.close()
+        # Until the new one is there: nothing else would be tried again.
+        self._connection, self._stand_in, self._identity = file.nothing(path), "nothing", None
+        aside = file.move_aside(path, now)
+        kept = f"what was there is kept as {aside}; delete it when it is not needed" if aside.exists() else ""
+        self._found = Problem(
+            f"the database was damaged while banishd ran ({damage}); a new one was begun with all bans in force",
+            remedy=kept or "leave the file alone while banishd runs",
+            origin=Origin(self._name),
+        )
+        for ban in self.in_force():
+            self._waiting.bans.setdefault((ban.jail, ban.id), ban)
+        self._waiting.place(self._places)
+        self._reopen()
+
+    def _write(self, now: float) -> None:
         with self._transaction():
-            if self._pardoned:
-                # Their evidence may be hundreds of megabytes, and is left to sweep().
-                write.executemany(_PARDON_JAIL, [(rows.text(jail), at) for jail, at in self._pardoned.items()])
-                self._swept = (b"", b"")
-            write.executemany(_BAN, map(rows.ban_row, bans))
-            write.executemany(_EVIDENCE, [rows.evidence_row(ban, self.most_matches) for ban in told])
-            write.executemany(
-                _UNBAN,
-                [
-                    (at, at, rows.text(jail), rows.text(ident))
-                    for (jail, ident), at in self._bans.items()
-                    if at is not None and not isinstance(at, Decision)
-                ],
-            )
-            write.executemany(_PARDON, map(_texts, pardoned))
-            write.executemany(_NO_EVIDENCE, map(_texts, chain(untold, pardoned)))
-            known = [(source, at) for source, at in self._positions.items() if isinstance(at, Position)]
-            write.executemany(_POSITION, [rows.position_row(*item) for item in known])
-            cursors = [(source, at) for source, at in self._positions.items() if isinstance(at, Cursor)]
-            write.executemany(_CURSOR, [rows.cursor_row(*item) for item in cursors])
-            forgotten = [(rows.text(source),) for source, at in self._positions.items() if at is None]
-            write.executemany(_FORGET, forgotten)
-            write.executemany(_FORGET_CURSOR, forgotten)
-            self._history.write(write)
+            if self._waiting.pardoned:
+                self._swept = (b"", b"")  # their evidence is left to sweep()
+            self._waiting.write(self._connection, now, self.most_matches)
+            self.memory.write(self._connection, now)
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
@@ -462,10 +399,14 @@ class Store:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def _read(self, query: str, values: tuple[float | bytes, ...]) -> Iterator[tuple[Any, ...]]:
-        """Yield row by row, so that half a million need no room of their own."""
-        with self._reading():
-            yield from self._connection.execute(query, values)
+    @contextmanager
+    def _writing(self, what: str) -> Generator[None]:
+        """A transaction of its own, for work that may be left undone."""
+        try:
+            with self._transaction():
+                yield
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._name}: cannot {what}: {error} ({file.remedy(error)})") from error
 
     @contextmanager
     def _reading(self) -> Generator[None]:
@@ -473,19 +414,3 @@ class Store:
             yield
         except sqlite3.Error as error:
             raise StoreError(f"{self._name}: cannot read the database: {error} ({file.remedy(error)})") from error
-
-
-def _release(held: lock.Lock | None) -> None:
-    if held is not None:
-        held.release()
-
-
-def _texts(key: Key) -> tuple[bytes, bytes]:
-    jail, ident = key
-    return rows.text(jail), rows.text(ident)
-
-
-def _put(table: dict[_K, _V], key: _K, value: _V) -> None:
-    """Set *key* as the newest entry, so that the oldest word is the first one in the table."""
-    table.pop(key, None)
-    table[key] = value

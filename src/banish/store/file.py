@@ -14,23 +14,13 @@ from importlib import resources
 from pathlib import Path
 
 from banish.errors import StoreError
-from banish.store import history, rows
+from banish.store import bans, history, memory, places, rows
 
-ALL_BANS = """
-    SELECT jail, id, network, at, expires_at, basis, set_at, reason, ban_count, failures FROM bans"""
-WHOLE_BANS = """
-    SELECT jail, id, network, at, expires_at, basis, set_at, reason, ban_count, failures,
-           origin, matches, fields, EXISTS (SELECT 1 FROM forced WHERE (jail, id, at) = (bans.jail, bans.id, bans.at))
-    FROM bans LEFT JOIN evidence USING (jail, id)"""
-ALL_POSITIONS = 'SELECT source, device, inode, "offset", head, anchor FROM positions'
-
-ALL_CURSORS = "SELECT source, cursor, at FROM cursors"
-
-_STEPS = ("schema.sql", "schema2.sql", "events.sql", "cursors.sql")
+STEPS = ("schema.sql", "schema2.sql", "events.sql", "cursors.sql", "memory.sql")
 """Step *n* makes version *n + 1* (``PRAGMA user_version``) out of version *n*; steps are added, never changed."""
 
 # Memory-mapped reading is left off on purpose: SQLite cannot report a failing disk through it, the process dies of SIGBUS.
-_PRAGMAS = (
+PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = NORMAL",
     "temp_store = MEMORY",
@@ -45,8 +35,8 @@ RUNNING = 0.05
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "free some disk space",
     sqlite3.SQLITE_BUSY: "another program holds it locked: close that",
-    sqlite3.SQLITE_CORRUPT: "restart banishd: it moves the file aside and begins a new one",
-    sqlite3.SQLITE_NOTADB: "restart banishd: it moves the file aside and begins a new one",
+    sqlite3.SQLITE_CORRUPT: "check the disk; it is moved aside and a new one begun as soon as that is possible",
+    sqlite3.SQLITE_NOTADB: "check the disk; it is moved aside and a new one begun as soon as that is possible",
     sqlite3.SQLITE_ERROR: "it is another program's: choose another directory with --state",
     sqlite3.SQLITE_IOERR: "check the disk and its file system",
 }
@@ -64,7 +54,7 @@ def connect(name: str, patience: float = OPENING) -> sqlite3.Connection:
     connection = sqlite3.connect(name, timeout=patience, isolation_level=None, check_same_thread=False)
     try:
         connection.text_factory = rows.untext
-        for pragma in _PRAGMAS:
+        for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
@@ -86,22 +76,29 @@ def hurry(connection: sqlite3.Connection) -> None:
 def copy(path: Path) -> sqlite3.Connection:
     """Return a copy in memory, which refuses to be written, of the file as it is on the disk.
 
-    ``immutable`` opens a file whose ``-shm`` cannot be made (https://sqlite.org/wal.html#readonly); what is only in the
-    ``-wal`` is not seen, and there is none after a clean stop.
+    What is only in the ``-wal``, as after a crash, is seen if there is a ``-shm`` beside it or one can be made; ``immutable`` opens a file
+    where neither is so (https://sqlite.org/wal.html#readonly).
     """
+    try:
+        connection = _copied(path, "mode=ro")
+    except (sqlite3.Error, DamagedError):
+        connection = _copied(path, "mode=ro&immutable=1")
+    migrate(connection, str(path))
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _copied(path: Path, how: str) -> sqlite3.Connection:
     connection = connect(":memory:")
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as source:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as source:
             source.backup(connection)
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise DamagedError(str(verdict))
     except BaseException:
         connection.close()
         raise
-    if verdict != "ok":
-        connection.close()
-        raise DamagedError(str(verdict))
-    migrate(connection, str(path))
-    connection.execute("PRAGMA query_only = ON")
     return connection
 
 
@@ -117,21 +114,17 @@ def migrate(connection: sqlite3.Connection, name: str) -> int:
     """Bring the database to this version's schema and return the version it had: 0 for a new one. Closes it on error."""
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > len(_STEPS):
+        if version > len(STEPS):
             raise StoreError(
-                f"{name}: the database has version {version}, this program knows {len(_STEPS)} "
+                f"{name}: the database has version {version}, this program knows {len(STEPS)} "
                 "(it was written by a later version: use that, or move the file away)"
             )
         connection.create_function("network_of_text", 1, rows.network_of_text, deterministic=True)
-        for step in range(version, len(_STEPS)):
-            script = resources.files("banish.store").joinpath(_STEPS[step]).read_text("utf-8")
+        for step in range(version, len(STEPS)):
+            script = resources.files("banish.store").joinpath(STEPS[step]).read_text("utf-8")
             connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {step + 1}; COMMIT;")
         try:
-            connection.execute(ALL_BANS).close()
-            connection.execute(WHOLE_BANS).close()
-            connection.execute(ALL_POSITIONS).close()
-            connection.execute(ALL_CURSORS).close()
-            for query in history.TABLES:
+            for query in (*bans.TABLES, *places.TABLES, *history.TABLES, *memory.TABLES):
                 connection.execute(query).close()
         except sqlite3.OperationalError as error:
             raise DamagedError(str(error)) from error
@@ -161,7 +154,8 @@ def move_aside(path: Path, now: float) -> Path:
     while aside.exists():
         count += 1
         aside = Path(f"{path}.corrupt-{stamp}-{count}")
-    path.rename(aside)
+    with suppress(FileNotFoundError):
+        path.rename(aside)
     for suffix in ("-wal", "-shm"):
         with suppress(FileNotFoundError):
             Path(f"{path}{suffix}").rename(f"{aside}{suffix}")
@@ -171,6 +165,20 @@ def move_aside(path: Path, now: float) -> Path:
 def _code(error: BaseException) -> int:
     """The primary result code (https://sqlite.org/rescode.html); 0 where there is none."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def is_damage(error: BaseException) -> bool:
+    """True when the file has been found to be no sound database."""
+    return isinstance(error, DamagedError) or _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def identity(path: str) -> tuple[int, int] | None:
+    """Return what tells the file at *path* from another one; None when there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def is_foreign(error: BaseException) -> bool:
