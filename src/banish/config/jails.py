@@ -26,7 +26,7 @@ from banish.failures.window import WindowSettings
 from banish.jail import JailSettings
 from banish.lines.reader import LineSettings
 from banish.safety.breaker import BreakerSettings
-from banish.sources.journal import Watch
+from banish.sources.matches import Watch
 from banish.sources.paths import LogPath
 from banish.sources.tape import JournalOptions
 

@@ -21,7 +21,7 @@ from banish.config.settings import load_settings
 from banish.errors import Origin, Problem
 from banish.matching.filter import FilterSettings
 from banish.sources import globs
-from banish.sources.journal import obstacle
+from banish.sources.opening import obstacle
 
 _NAME = re.compile(r"(?=.{1,253}$)(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?")
 _NUMBERS = re.compile(r"[\d.]+")

@@ -26,8 +26,9 @@ from banish.errors import ConfigError
 from banish.model import Notice
 from banish.sources import globs
 from banish.sources.files import FileStatus
-from banish.sources.journal import JournalSource, Watch, latest_entries, obstacle
-from banish.sources.matches import Match
+from banish.sources.journal import JournalSource
+from banish.sources.matches import Match, Watch
+from banish.sources.opening import latest_entries, obstacle
 from banish.sources.paths import LogPath
 from banish.sources.tape import JournalOptions
 
