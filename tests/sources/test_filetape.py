@@ -132,7 +132,7 @@ def test_a_file_that_is_no_journal_is_left_to_the_library(written: Path, tmp_pat
     FileTape(JournalOptions(path=str(tmp_path))).close()
 
 
-def _outcome(directory: Path, data: bytes) -> str:
+def _outcome(directory: Path, data: bytes | bytearray) -> str:
     (directory / "system.journal").write_bytes(data)
     try:
         tape = FileTape(JournalOptions(path=str(directory)))

@@ -30,7 +30,7 @@ from banish.daemon.purging import Purging
 from banish.daemon.questions import Answer, Questions
 from banish.daemon.restoring import Restoring, without_collection
 from banish.daemon.service import Service
-from banish.daemon.sourcing import Sourcing, ages, from_head, handed_over, logpaths, part_of
+from banish.daemon.sourcing import Sourcing, ages, beginning, from_head, handed_over, logpaths, part_of
 from banish.daemon.subscribers import Subscribers
 from banish.daemon.workers import for_ever, stroke
 from banish.decisions.ledger import Ledger
@@ -176,7 +176,7 @@ class Supervisor:
             self._tell(self._dispatch.start(now))
             self._runner.configure(self._actions())
         self._ears.attend(self._dispatch.listeners())
-        self._source = FileSource(logpaths(self.running), self._store.positions())
+        self._source = FileSource(logpaths(self.running), self._store.positions(), begin=self._beginning)
         self._journal = JournalSource(self._store.cursors())
         self._journal.configure(ages(self.running))
         self._purging = Purging(self._store, self.ledger, self.logbook, now)
@@ -393,6 +393,9 @@ class Supervisor:
 
     def _actions(self) -> dict[str, tuple[ActionSettings, ...]]:
         return {name: running.config.actions for name, running in self.running.items()}
+
+    def _beginning(self, pattern: str, fd: int) -> int:
+        return beginning(self.running, pattern, fd, time.time())
 
     def _subscribers(self, source: str) -> list[Subscription]:
         return self._watchers.of(source, self._source.patterns_of(source), self.running)
