@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from banish.control import commands, frames
+from banish.control import activation, commands, frames
 from banish.control.handler import Control
 from banish.errors import ControlError
 
@@ -69,8 +69,9 @@ class ControlServer:
 
         Raises ControlError: code 1 when another daemon listens there or the path is not usable, 4 when permission is missing.
         """
+        adopted = activation.listener(self._path)
         try:
-            listener = _listen(self._path)
+            listener = adopted or _listen(self._path)
         except PermissionError as error:
             raise ControlError(
                 f"cannot listen on {self._path}: {error.strerror}",
@@ -81,7 +82,7 @@ class ControlServer:
             raise ControlError(
                 f"cannot listen on {self._path}: {error.strerror or error}", hint="choose another path with --socket"
             ) from error
-        self._inode = self._path.stat().st_ino
+        self._inode = 0 if adopted else self._path.stat().st_ino  # what the service manager made is its own
         self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=frames.REQUEST_LIMIT)
 
     async def close(self) -> None:

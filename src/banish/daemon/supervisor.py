@@ -24,6 +24,7 @@ from banish.daemon.complaints import given_up, unread, unreadable, unspared
 from banish.daemon.ears import Ears
 from banish.daemon.guard import Guard
 from banish.daemon.logbook import Logbook
+from banish.daemon.notifying import Notifier
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.protection import Protection
 from banish.daemon.purging import Purging
@@ -87,6 +88,7 @@ class Supervisor:
         self._problems: list[Problem] = []
         self._watchers = Subscribers(self._guard.source)
         self.sourcing = Sourcing()
+        self.notifier = Notifier()
         self._names = Names()
         self._commands: Commands
         self._questions: Questions
@@ -141,11 +143,13 @@ class Supervisor:
             await self.protection.refresh(time.time())
             service.ready = True
             ready()
+            self.notifier.ready()
             await self._watch()
         except Exception as error:
             self.logbook.bug("server", "banishd cannot go on", error)
             raise
         finally:
+            self.notifier.stopping()
             self.logbook.say("server", "INFO", "Shutdown in progress...")
             await self._close(server)
 
@@ -229,6 +233,12 @@ class Supervisor:
             self.pipeline.remember(self._source.positions())
             self.pipeline.remember(self._journal.positions())
             self.pipeline.save(now=now)
+            self.notifier.tick(self._in_a_line)
+
+    def _in_a_line(self) -> str:
+        problems = len(self.problems())
+        told = f"{len(self.running)} jails, {len(self.ledger)} bans"
+        return f"{told}; {problems} problems, see 'banish status'" if problems else told
 
     def _idle(self, now: float) -> bool:
         at_rest = abs(now - self._read_at) > IDLE and self.ledger.next_end() > now + IDLE
@@ -284,6 +294,10 @@ class Supervisor:
 
         Raises ConfigError when it cannot be trusted or no jail could run with it; everything then stays as it was.
         """
+        with self.notifier.reloading():
+            return self._reload()
+
+    def _reload(self) -> list[str]:
         self.logbook.say("server", "INFO", "Reload all jails")
         try:
             assembly, problems, settings = self._read_again()
