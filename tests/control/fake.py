@@ -16,6 +16,7 @@ from typing import Any
 from banish import addresses
 from banish.control.handler import (
     BannedRow,
+    Imported,
     JailStatus,
     LogRow,
     Outcome,
@@ -133,6 +134,11 @@ class FakeControl:
     def resume(self, jail: str) -> Resumed:
         self.status(jail)
         return {"jail": jail, "withheld": 7 if jail == "sshd" else None}
+
+    def import_(self, file: str) -> Imported:
+        self.calls.append(("import", (file,)))
+        counts = {"banned": 12, "prolonged": 1, "already_banned": 0, "refused": 2, "over": 30, "events": 44}
+        return {"file": file, "waiting": {"postfix": 3}, **counts}  # type: ignore[typeddict-item]
 
     def log(self, subject: str | None, seconds: float | None) -> list[LogRow]:
         self.calls.append(("log", (subject, seconds)))

@@ -24,6 +24,8 @@ OK, FAILED, USAGE, NOT_RUNNING, NO_PERMISSION, NOT_FOUND, INVALID_CONFIGURATION 
 FOR_EVER = -1.0
 """Seconds of a ban without end on the wire, as jail.conf(5) spells it: JSON has no infinity."""
 
+_PYTHON = ("import",)
+"""Words of Python that a method cannot be called."""
 _LONGEST = 1e12
 """Seconds; some thirty thousand years are for ever."""
 
@@ -81,7 +83,7 @@ class Command:
         self.name = name
         self.help = help_
         self.arguments = arguments
-        self.method = name
+        self.method = f"{name}_" if name in _PYTHON else name
         self.exit = exit_ or _ok
         self.check = check or _right
         self.until_exit = until_exit
@@ -102,6 +104,14 @@ def _right(_arguments: dict[str, Any]) -> str:
 def _some_or_all(arguments: dict[str, Any]) -> str:
     if bool(arguments["addresses"]) == arguments["everything"]:
         return "name addresses, or say --all" if arguments["everything"] else "which addresses? (or --all)"
+    return ""
+
+
+def _whole_path(arguments: dict[str, Any]) -> str:
+    """The daemon works in another directory than the one who asks."""
+    import os  # noqa: PLC0415 - few commands need it
+
+    arguments["file"] = os.path.abspath(arguments["file"])
     return ""
 
 
@@ -179,6 +189,14 @@ COMMANDS = (
         "show what happened: bans, and why they were refused or ended; the last 1000 events",
         Argument("subject", "text", "of this jail, address or network only", metavar="JAIL|ADDRESS|NETWORK"),
         Argument("seconds", "seconds", "how far back: 1h, 2d (default: all there is)", metavar="D", option="--since"),
+    ),
+    Command(
+        "import",
+        "take over the bans of a fail2ban.sqlite3: for as long as they were to last, with ban counts and history",
+        Argument(
+            "file", "text", "the database, mostly /var/lib/fail2ban/fail2ban.sqlite3", metavar="FILE", required=True
+        ),
+        check=_whole_path,
     ),
     Command("reload", "read the configuration again; bans stay", exit_=_all_valid),
     Command("ping", "ask whether the daemon is there"),

@@ -9,6 +9,7 @@ import difflib
 import math
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import banish
@@ -16,6 +17,7 @@ from banish.addresses import Network, has_host_bits, parse, show, within
 from banish.control import commands
 from banish.control.handler import (
     BannedRow,
+    Imported,
     JailStatus,
     LogRow,
     Outcome,
@@ -152,6 +154,11 @@ class Service:
         )
         hit = {decision.id for decision in dormant}
         return [row for row in rows if row["outcome"] != "not banned" or row["address"] not in hit] + _unbanned(dormant)
+
+    async def import_(self, file: str) -> Imported:
+        """Take over the bans of fail2ban's database."""
+        self._at_work()
+        return await self._daemon.importing.fail2ban(Path(file), self._daemon.running, self._clock())
 
     def resume(self, jail: str) -> Resumed:
         """Let a paused jail ban again."""

@@ -23,6 +23,7 @@ from banish.daemon.background import world
 from banish.daemon.complaints import given_up, unread, unreadable, unspared
 from banish.daemon.ears import Ears
 from banish.daemon.guard import Guard
+from banish.daemon.importing import Importing
 from banish.daemon.logbook import Logbook
 from banish.daemon.notifying import Notifier
 from banish.daemon.pipeline import Pipeline
@@ -82,6 +83,7 @@ class Supervisor:
         self.pipeline: Pipeline
         self.protection: Protection
         self.restoring: Restoring
+        self.importing: Importing
         self._options = options
         self._guard = Guard()
         self._settings = DaemonSettings()
@@ -159,6 +161,7 @@ class Supervisor:
         self.pipeline = Pipeline(self.ledger, self._dispatch, self._store, self.logbook, self._guard)
         self.protection = Protection(self._names, self.pipeline, self._tell)
         self.restoring = Restoring(self.ledger, self._store, self.protection, self.logbook)
+        self.importing = Importing(self.ledger, self._store, self.pipeline, self.protection, self.restoring)
         self.pipeline.subscribe = self._subscribers
         hosts = Hosts()
         self._runner = Runner(
