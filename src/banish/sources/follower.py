@@ -325,7 +325,7 @@ class Follower:
             self._note("it was replaced by a copy of itself")
             return known.offset, []
         self._note("another file took its place")
-        return 0, rotated.rotated_since(self.path, _own(old), own)
+        return 0, rotated.rotated_since(self.path, _own(old), own, known)
 
     def _begin(self, fd: int, own: Identity) -> tuple[int, list[Rest]]:
         """Return the same for a file that we do not come to from an open one: at the start, or after a long absence."""
