@@ -46,7 +46,8 @@ from banish.lookups.commands import Commands
 from banish.lookups.hosts import Hosts
 from banish.lookups.names import Names
 from banish.model import Batch, Incident, JournalBatch, Notice, Question
-from banish.sources.files import FileSource, FileStatus
+from banish.sources.files import FileStatus
+from banish.sources.inputs import Inputs
 from banish.sources.journal import JournalSource
 from banish.store.database import Store
 from banish.subscription import Subscription
@@ -103,7 +104,7 @@ class Supervisor:
         self._store: Store
         self._dispatch: Dispatch
         self._runner: Runner
-        self._source: FileSource
+        self._source: Inputs
         self._journal: JournalSource
 
     # The way up
@@ -183,7 +184,7 @@ class Supervisor:
             self._tell(self._dispatch.start(now))
             self._runner.configure(self._actions())
         self._ears.attend(self._dispatch.listeners())
-        self._source = FileSource(logpaths(self.running), self._store.positions(), begin=self._beginning)
+        self._source = Inputs(logpaths(self.running), self._store.positions(), begin=self._beginning)
         self._journal = JournalSource(self._store.cursors())
         self._journal.configure(ages(self.running))
         self._purging = Purging(self._store, self.ledger, self.logbook, now)
@@ -198,7 +199,7 @@ class Supervisor:
     async def _watch(self) -> None:
         workers = [
             asyncio.create_task(for_ever(work, self.logbook))
-            for work in (self._read, self._read_journal, self._keep_time, self._keep_spared)
+            for work in (self._read, self._read_streams, self._read_journal, self._keep_time, self._keep_spared)
         ]
         try:
             await self._stopping.wait()
@@ -210,6 +211,10 @@ class Supervisor:
 
     async def _read(self) -> None:
         async for batch in self._source.batches():
+            self._judge(batch)
+
+    async def _read_streams(self) -> None:
+        async for batch in self._source.streamed():
             self._judge(batch)
 
     async def _read_journal(self) -> None:
