@@ -9,6 +9,7 @@ and ban is in it as [jail, id, time], which costs time.
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import time
@@ -38,6 +39,7 @@ def main() -> None:
         started = time.process_time()
         for number, (end, now) in enumerate(plan):
             if number == WARM_UP:
+                gc.freeze()  # as the daemon does when it has started
                 started = time.process_time()
             data = file.read(end - begin)
             for subscription in subscriptions:

@@ -190,3 +190,34 @@ def test_programs_are_made_once() -> None:
     one, other = (program(way._filter, template.regex) for way in source.ways)
     assert isinstance(one, Program)
     assert one is other
+
+
+BEHIND = FilterSettings(
+    prefregex=r"^(?:\[\]|<>)? ?<F-MLFID>sshd\[\d+\]</F-MLFID>: <F-CONTENT>.+</F-CONTENT>$",
+    failregex=FILTER.failregex,
+)
+BEGINS = ("[", "<", "", "[[", "[[[")
+
+
+def test_dates_behind_a_bracket_are_judged_at_once_too() -> None:
+    lines = "".join(f"[{DATE}]{text}\n" for text in (FAILED, " sshd[1]: Bye from host", " x"))
+    _, fused = both(BEHIND, [(f"[{DATE}] x\n".encode(), NOW, True), (lines.encode() * 5, NOW, True)], ("{^LN-BEG}",))
+    assert fused.plain == 1, "only the line that told the source what its dates are like"
+    sighting, _, at = fused.seen[0][0]
+    assert (at, sighting.fields["ip4"], sighting.lines) == (NOW, "192.0.2.7", (f"[{DATE}]{FAILED}",))
+
+
+@given(
+    st.sampled_from(BEGINS),
+    st.lists(st.tuples(st.sampled_from(BEGINS), PIECES, PIECES, PIECES, PIECES), max_size=8),
+    st.sampled_from([0.0, 61.0, 90_000.0]),
+    st.booleans(),
+)
+@settings(max_examples=200, deadline=None)
+def test_whatever_stands_before_and_behind_a_date_both_ways_agree(
+    begin: str, lines: list[tuple[str, ...]], later: float, live: bool
+) -> None:
+    ends = {"[": "]", "<": ">"}.get(begin, "")
+    lock = f"{begin}{DATE}{ends}{FAILED}\n".encode()
+    data = lock + "".join("".join(pieces) + "\n" for pieces in lines).encode() + lock
+    both([BEHIND, OTHER], [(lock, NOW, True), (data, NOW + later, live)], ("{^LN-BEG}",))

@@ -3,12 +3,15 @@
 There are two ways, and they agree on every line. The plain one takes a line at a time. The other judges a whole stretch at once
 (``matching.fused``), where there is a stretch, the filter can be fused, and its source is locked to a date at the line's begin; a
 line that is strange to it (no such date, characters outside ASCII, too hard) goes the plain way in its turn.
+
+A line that only says that a session is over of which nothing is known is left out: most who log in and out again leave nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import repeat
+from typing import Any
 
 from banish.lines.clock import Clock
 from banish.lines.datepattern import Template
@@ -62,22 +65,33 @@ class Sightings:
         *,
         live: bool,
     ) -> Iterator[Seen]:
-        find = self._filter.find
+        find, usual = self._filter.find, self._clock.usual
         for line, suspected in zip(lines, suspects, strict=False):
-            timing = self._clock.judge(line, now, live=live)
-            events += timing.notices
-            if timing.at is None or suspected == ():
+            at = None if line.at is None else usual(line.at, now, live=live)
+            judged = line
+            if at is None:
+                timing = self._clock.judge(line, now, live=live)
+                events += timing.notices
+                at, judged = timing.at, timing.line(line)
+            if at is None or suspected == ():
                 continue
-            found = find(timing.line(line), suspected)
-            if isinstance(found, Sighting):
-                yield found, line if line.at is None else None, timing.at
+            found = find(judged, suspected)
+            if isinstance(found, Sighting) and not self._is_farewell(found.fields, at):
+                yield found, line if line.at is None else None, at
+
+    def _is_farewell(self, fields: Mapping[str, Any], at: float) -> bool:
+        """Tell whether a line is mere news that ends a session of which nothing is known."""
+        mark = fields.get
+        session, ends, news = mark("mlfid"), mark("mlfforget"), mark("nofail") or mark("mlfgained")
+        return bool(ends and news and session is not None) and self._filter.farewell(str(session), at)
 
     def _fused(
         self, stretch: Stretch, template: Template, fused: Program, now: float, events: list[Event], *, live: bool
     ) -> Iterator[Seen]:
-        time, sight = stretch.reader.detector.time, fused.sight
+        time, usual = stretch.reader.detector.time, self._clock.usual
+        sight, farewells, ends = fused.sight.get, fused.farewells.get, self._filter.farewell
         ignores = bool(self._filter.ignoreregex)
-        index = 0
+        index = -1
         last = ""
         at: float | None = None
         for rows in fused.chunks(stretch.data):
@@ -85,21 +99,26 @@ class Sightings:
                 index += 1
                 date = row[1]
                 if date != last or not date:  # lines of one second have one time
-                    text, last = row[-1], date
-                    stated = time(template, date, text, stretch.now) if date else None
+                    stated = time(template, date, row[-1], now) if date else None
                     if stated is None:
                         last = ""
-                        line = stretch.line(index - 1)
+                        line = stretch.line(index)
                         if line is None:
-                            yield from self._plain(stretch.lines[index - 1 :], now, events, live=live)
+                            yield from self._plain(stretch.lines[index:], now, events, live=live)
                             return
                         yield from self._plain((line,), now, events, live=live)
                         continue
-                    timing = self._clock.judge(Line(text, text[len(date) :], stated), now, live=live)
-                    events += timing.notices
-                    at = timing.at
-                if at is None or (found := sight.get(row[0])) is None:
+                    last = date
+                    at = usual(stated, now, live=live)
+                    if at is None:
+                        timing = self._clock.judge(Line(row[-1], fused.message(row), stated), now, live=live)
+                        events += timing.notices
+                        at = timing.at
+                if at is None or (found := sight(row[0])) is None:
                     continue
-                if ignores and not isinstance(self._filter.find(Line(row[-1], row[-1][len(date) :], at)), Sighting):
+                session = farewells(row[0])
+                if session is not None and ends(row[session], at):
+                    continue
+                if ignores and not isinstance(self._filter.find(Line(row[-1], fused.message(row), at)), Sighting):
                     continue
                 yield found(row), None, at

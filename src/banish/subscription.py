@@ -11,30 +11,31 @@ decoded nor dated nor shown to any jail. Which lines may be left out depends on 
 * Nothing is, until a date has been seen, and where another date before it could change what a date means.
 * Where lines begin with the date, as most do, those that begin otherwise are dated whatever they hold (``lines.strays``). Where
   none does, lines are read only when a jail asks for them, and a jail that most of them matter to may have them all, unsifted.
-* Where a date that is clear by itself stands elsewhere in the line, only lines that a jail may want are dated.
+* Where the date is clear by itself, wherever it stands, only lines that a jail may want are dated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from banish.jail import Jail
 from banish.lines.cuts import habits
 from banish.lines.datepattern import Template
-from banish.lines.excerpt import Excerpt, end_of, spans
+from banish.lines.excerpt import Excerpt, end_of
+from banish.lines.excerpt import spans as spans_of
 from banish.lines.reader import LineReader
 from banish.lines.strays import Strays
-from banish.lines.stretch import Calm, Share, Stretch, Suspects
+from banish.lines.stretch import Calm, Share, Stretch, Suspects, joined
 from banish.matching import scanners
 from banish.matching.literals import Cut
-from banish.matching.prefilter import Candidate, Prefilter
+from banish.matching.prefilter import Candidates, Prefilter
 
 _FEW = 16
 """Lines of a jail, up to which it is not asked whether they are most of a stretch."""
 _UNSIFTED = 15
 """How many stretches are judged whole, unsifted, once most lines were found to matter: sifting is work too."""
 
-_Pick = tuple[int, int, tuple[int, ...]]
+_Pick = tuple[tuple[int, int], tuple[int, ...]]
 """Where a line stands, with its newline, and which failregex it may hold."""
 
 
@@ -61,82 +62,92 @@ class Subscription:
         self._strays_of: dict[Template, Strays] = {}
         self._unsifted = 0
 
-    def shares(self, data: bytes, now: float) -> Iterator[tuple[Jail, Stretch]]:
-        """Yield each jail with what it has to judge of *data* (whole lines read at *now*)."""
+    def shares(self, data: bytes, now: float) -> Iterable[tuple[Jail, Stretch]]:
+        """Return each jail with what it has to judge of *data* (whole lines read at *now*)."""
         stretch = Stretch(data, self.reader, now)
         prefilter = None if self._obstacle() else self._prefilter()
         if prefilter is None or len(prefilter.aside) == len(self.jails):
             self._learn(stretch)
-            yield from ((jail, stretch) for jail in self.jails)
-            return
+            return [(jail, stretch) for jail in self.jails]
         if self._unsifted:
             self._unsifted -= 1
-            yield from ((jail, stretch) for jail in self.jails)
-            return
-        candidates = prefilter.candidates(data)
-        picks: dict[int, list[_Pick]] = {}
-        for start, end, suspicions in candidates:
-            for number, regexes in suspicions:
-                picks.setdefault(number, []).append((start, min(end + 1, len(data)), regexes))
+            return [(jail, stretch) for jail in self.jails]
+        found = prefilter.candidates(data)
         strays = self._strays()
-        stray = strays.offsets(data) if strays is not None else ()
-        if strays is None or stray or prefilter.aside:
-            yield from self._excerpts(stretch, prefilter, candidates, picks, strays, stray)
+        if strays is None:
+            return self._excerpts(stretch, prefilter, found, None, ())
+        last = data.rfind(b"\n", 0, -1) + 1, len(data)  # it tells the time to what may come after it
+        spans = found.spans if found.spans and found.spans[-1] == last else [*found.spans, last]
+        chosen = joined(data, spans)
+        if self._certain(prefilter):
+            stray: Sequence[int] = _places(spans, strays.offsets(chosen))
         else:
-            yield from self._calm(stretch, picks)
+            stray = strays.offsets(data)
+        if stray or prefilter.aside:
+            return self._excerpts(stretch, prefilter, found, strays, stray)
+        return self._calm(stretch, found, spans, chosen)
 
-    def _calm(self, stretch: Stretch, picks: dict[int, list[_Pick]]) -> Iterator[tuple[Jail, Stretch]]:
-        """Yield the shares of a stretch whose lines all begin with a date as expected: nothing needs to be read to tell them."""
-        data = stretch.data
+    def _calm(
+        self, stretch: Stretch, found: Candidates, spans: list[tuple[int, int]], chosen: bytes
+    ) -> Iterable[tuple[Jail, Stretch]]:
+        """Return the shares of a stretch whose lines all begin with a date as expected: nothing needs to be read to tell them.
+
+        *spans* are those of *found* and of the last line, *chosen* the bytes there.
+        """
+        many = len(spans) > _FEW and 2 * len(chosen) > len(stretch.data)
+        lines = Calm(stretch)
+        if len(self.jails) == 1:
+            (jail,) = self.jails
+            if many and jail.judges_at_once(stretch):
+                self._unsifted = _UNSIFTED
+                return [(jail, stretch)]
+            suspects: list[Suspects] = [suspicions[0].regexes for suspicions in found.suspicions]
+            if len(spans) > len(suspects):
+                suspects.append(())
+            return [(jail, Share(stretch, spans, suspects, lines, chosen))]
+        return self._calm_shares(stretch, lines, _picks(found), spans[-1], many=many)
+
+    def _calm_shares(
+        self, stretch: Stretch, lines: Calm, picks: dict[int, list[_Pick]], last: tuple[int, int], *, many: bool
+    ) -> Iterator[tuple[Jail, Stretch]]:
+        size = len(stretch.data)
         whole = {
             number
-            for number, own in picks.items()
+            for number, own in (picks.items() if many else ())
             if len(own) > _FEW
-            and 2 * sum([end - start for start, end, _ in own]) > len(data)
+            and 2 * sum([stop - start for (start, stop), _ in own]) > size
             and self.jails[number].judges_at_once(stretch)
         }
         if whole and len(whole) >= len(self.jails) - 1:
             self._unsifted = _UNSIFTED
-        if not whole:
-            self.reader.count(data)
-            stretch.counted = True
-        lines = Calm(stretch)
-        last = data.rfind(b"\n", 0, -1) + 1, len(data)
         idle = Share(stretch, [last], [()], [lines.line(*last)])
         for number, jail in enumerate(self.jails):
             if number in whole:
                 yield jail, stretch
             elif number in picks:
-                own = picks[number]
-                spans = [(start, end) for start, end, _ in own]
-                suspects: list[Suspects] = [regexes for _, _, regexes in own]
-                if spans[-1] != last:  # it tells the time to what may come after it
+                spans = [span for span, _ in picks[number]]
+                suspects: list[Suspects] = [regexes for _, regexes in picks[number]]
+                if spans[-1] != last:
                     spans.append(last)
                     suspects.append(())
                 yield jail, Share(stretch, spans, suspects, lines)
             else:
                 yield jail, idle
 
-    def _excerpts(  # noqa: PLR0917
-        self,
-        stretch: Stretch,
-        prefilter: Prefilter,
-        candidates: Sequence[Candidate],
-        picks: dict[int, list[_Pick]],
-        strays: Strays | None,
-        stray: Sequence[int],
+    def _excerpts(
+        self, stretch: Stretch, prefilter: Prefilter, found: Candidates, strays: Strays | None, stray: Sequence[int]
     ) -> Iterator[tuple[Jail, Stretch]]:
+        """Yield the shares of a stretch of which lines must be read to tell which they are, *stray* (their offsets) among them."""
         data = stretch.data
         if prefilter.aside:
-            wanted = dict(spans(data))
+            wanted = dict(spans_of(data))
         else:
-            wanted = {each.start: each.end for each in candidates}
+            wanted = {start: end_of(data, start) for start, _ in found.spans}
             wanted |= {start: end_of(data, start) for start in stray}
-        self.reader.count(data)
-        stretch.counted = True
         excerpt = Excerpt(data, self.reader, stretch.now, sorted(wanted.items()), frozenset(stray))
         if strays is not None:
             strays.learn(reversed(excerpt.lines), self._real(stretch.now))
+        picks = _picks(found)
         idle = _share(stretch, excerpt, ())
         for number, jail in enumerate(self.jails):
             if number in prefilter.aside:
@@ -164,6 +175,11 @@ class Subscription:
         if strays is not None:
             return "" if strays.known else "how lines begin is not known yet"
         return "" if habits(template).clear else f"other dates could change what one of the form {template.name} means"
+
+    def _certain(self, prefilter: Prefilter) -> bool:
+        """Tell whether a date in another format, in a line that nobody wants, cannot change what the dates of others mean."""
+        template = self.reader.detector.locked
+        return template is not None and not prefilter.aside and self.reader.detector.calm and habits(template).distinct
 
     def _strays(self) -> Strays | None:
         """Return what tells lines by how they begin; None where that says nothing about dates."""
@@ -202,6 +218,27 @@ class Subscription:
             strays.learn(reversed(stretch.lines), self._real(stretch.now))
 
 
+def _picks(found: Candidates) -> dict[int, list[_Pick]]:
+    """Return what each filter, by its number, has to look at."""
+    picks: dict[int, list[_Pick]] = {}
+    for span, suspicions in zip(*found, strict=True):
+        for number, regexes in suspicions:
+            picks.setdefault(number, []).append((span, regexes))
+    return picks
+
+
+def _places(spans: Iterable[tuple[int, int]], offsets: Sequence[int]) -> list[int]:
+    """Return where those of *spans* begin that stand at *offsets* when all are put together."""
+    if not offsets:
+        return []
+    places, wanted, offset = [], set(offsets), 0
+    for start, stop in spans:
+        if offset in wanted:
+            places.append(start)
+        offset += stop - start
+    return places
+
+
 def _share(stretch: Stretch, excerpt: Excerpt, picks: Sequence[_Pick]) -> Share:
     """Return the lines of *excerpt* that a jail picked, with others only where these tell it the time."""
     lines, surprise = excerpt.lines, excerpt.surprise
@@ -213,7 +250,7 @@ def _share(stretch: Stretch, excerpt: Excerpt, picks: Sequence[_Pick]) -> Share:
             numbers.append(dated)
             suspects.append(())
 
-    for start, _, regexes in picks:
+    for (start, _), regexes in picks:
         number = excerpt.places[start]
         if surprise is not None and number >= surprise:
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import string
 
 import pytest
@@ -15,6 +16,7 @@ from banish.lines.form import learn
 from tests.conformance.generation import Writer
 
 DEFAULTS = compile_patterns(())
+BEGINNING = compile_patterns(("{^LN-BEG}",))
 CUSTOM = compile_patterns((
     r"^[^\[]*\[({DATE})", r"^<\d+>\d+\s+{DATE}", r"{^LN-BEG}%Y-%m-%d %H:%M:%S(?:\s*%z)?", r"^L %d/%m/%Y - %H:%M:%S",
     r"\[%d/%b/%Y:%H:%M:%S %z\]", "{UNB}%Y%m%d%H%M%S", r"**%d/%b/%Y %H:%M:%S", r"%d/%b/%Y %H:%M:%S**", r"^t=(%Y-%m-%dT%H:%M:%S%z)x",
@@ -79,6 +81,30 @@ def test_which_dates_are_clear_by_themselves() -> None:
     clear = {"%d/%b/%Y:%H:%M:%S", "%Y-%m-%d", "%y%m%d %H", "EPOCH", "TAI64N"}
     unclear = {"%d/%m/%Y", "%m-%d-%Y %H:%M:%S", "%b %d %H:%M:%S", "%H:%M:%S", "^WARNING:()", "%d/%b %H:%M:%S"}
     assert {pattern for pattern in clear | unclear if habits(only(pattern)).clear} == clear
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(BEGINNING),
+    st.randoms(use_true_random=False),
+    st.sampled_from(["", " x", "] x", ",5", " 2026 x", ".5 x", " AM", "-x"]),
+)
+def test_distinct_dates_at_the_begin_are_read_by_no_other_format_as_something_else(
+    template: Template, chance: random.Random, after: str
+) -> None:
+    text = Writer(chance).write(template.regex) + after
+    match = template.regex.match(text)
+    if match is None or not habits(template).distinct:
+        return
+    for other in BEGINNING:
+        found = other.regex.match(text)
+        if found is not None:
+            ours, theirs = (_said(each) for each in (match, found))
+            assert theirs == ours, f"{text!r}: {template.name} and {other.name}"
+
+
+def _said(match: re.Match[str]) -> dict[str, str | None]:
+    return {name.replace("Z", "z"): text for name, text in match.groupdict().items() if text is not None}
 
 
 def test_which_dates_are_at_the_line_begin() -> None:

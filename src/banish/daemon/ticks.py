@@ -7,12 +7,15 @@ timer runs the bytes go to a pipe of ours, and what is no tick is handed on when
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import os
 import signal
 import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 
+# That of the module signal looks for each handler among those that have a name, by way of an exception, twice a batch.
+_set_handler = _signal.signal
 _TICK = bytes([signal.SIGALRM])
 
 
@@ -35,7 +38,7 @@ class Ticks:
     def running(self, seconds: float) -> Generator[None]:
         """Tick every so many *seconds* within the block. A timer that somebody else has set goes on afterwards."""
         timer = signal.getitimer(signal.ITIMER_REAL)
-        handler = signal.signal(signal.SIGALRM, self._tick)
+        handler = _set_handler(signal.SIGALRM, self._tick)
         # Never without a pipe in between: the byte of a signal that comes at that moment would be written nowhere.
         wakeup = signal.set_wakeup_fd(self._own_pipe()[1], warn_on_full_buffer=False)
         if wakeup < 0:
@@ -45,7 +48,7 @@ class Ticks:
             yield
         finally:
             self.every(0.0)
-            signal.signal(signal.SIGALRM, handler)
+            _set_handler(signal.SIGALRM, handler)
             if wakeup >= 0:
                 signal.set_wakeup_fd(wakeup)
                 self._drain()

@@ -54,6 +54,14 @@ class Clock:
         """What `_timing` was said of: the lines of one second in one batch have it in common."""
         self._timing = Timing(None)
 
+    def usual(self, at: float, now: float, *, live: bool) -> float | None:
+        """Return the time that a line dated *at* counts for if nothing is odd about it; None: ask ``judge``."""
+        if not self.since <= at < self.until or (int(abs(at - now)) > _TOLERANCE if live else at < now - self.findtime):
+            return None
+        self._last_at = at
+        self._same = None
+        return at if at < now else now
+
     def judge(self, line: Line, now: float, *, live: bool) -> Timing:
         """Return the time *line* counts for; *live* as in ``model.Batch``."""
         if line.at is None:

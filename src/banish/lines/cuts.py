@@ -6,6 +6,7 @@ What cannot be read off is answered on the side of caution.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from functools import cache
 from re import _constants as sre  # type: ignore[attr-defined]  # the only door to the tree; no stubs
@@ -31,6 +32,8 @@ class Habits(NamedTuple):
     """Whether word characters may stand directly before and directly behind what is cut out; None: nothing is before it."""
     clear: bool
     """No other default format reads the same text as another date: it names the month, begins with the year, or is a count."""
+    distinct: bool
+    """No other default format reads the same text as another date if both begin the line."""
     regular: bool
     """Where its regex matches, it also does when one of its numbers is another that fits there."""
 
@@ -38,11 +41,13 @@ class Habits(NamedTuple):
 @cache
 def habits(template: Template) -> Habits:
     """Return the habits of *template*."""
-    tree = list(_parser.parse(template.regex.pattern, template.regex.flags))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # as when it was compiled
+        tree = list(_parser.parse(template.regex.pattern, template.regex.flags))
     place = next((n for n, (op, arg) in enumerate(tree) if op is sre.SUBPATTERN and arg[0] == 1), None)
     clear = _is_clear(template.regex)
     if place is None:
-        return Habits(False, (True, True), clear, False)
+        return Habits(False, (True, True), clear, distinct=False, regular=False)
     date = list(tree[place][1][3])
     before, behind = tree[:place], tree[place + 1 :]
     if not before and date[:1] == [_BEGIN]:
@@ -55,6 +60,7 @@ def habits(template: Template) -> Habits:
         at_begin=_is_begin(before),
         cut=None if before == [_BEGIN] else cut,
         clear=clear,
+        distinct=_is_distinct(template, clear=clear),
         regular=_is_regular(tree),
     )
 
@@ -141,6 +147,12 @@ def _is_clear(regex: re.Pattern[str]) -> bool:
         parts[0] in _COUNTS | _YEARS
         or (parts[0] == "d" and parts[1:2] in (["b"], ["B"]) and not _YEARS.isdisjoint(parts))
     )
+
+
+def _is_distinct(template: Template, *, clear: bool) -> bool:
+    parts = template.regex.groupindex.keys()
+    # Without a clock that shows, digits without anything between them could be a count of seconds.
+    return not parts.isdisjoint({"b", "B"}) or (clear and (template.clock or not parts.isdisjoint(_COUNTS)))
 
 
 def _is_regular(nodes: Iterable[Any]) -> bool:

@@ -23,6 +23,9 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from re import _constants as sre  # type: ignore[attr-defined]  # the only door to the tree; no stubs
+from re import _parser  # type: ignore[attr-defined]
+from typing import Any
 
 from banish.errors import ConfigError, Problem
 from banish.lines import zones
@@ -142,11 +145,27 @@ def places(templates: tuple[Template, ...]) -> re.Pattern[str]:
     tied: list[str] = []
     free: list[str] = []
     for template in templates:
-        body = _NAMED.sub("(?:", template.regex.pattern).replace("(?P=dash)", "[-/.]")
-        if template.regex.flags & re.IGNORECASE:
-            body = f"(?i:{body})"
+        body = _rough(template, template.regex.pattern)
         (tied if LEFT_BOUNDARY in body else free).append(body.replace(LEFT_BOUNDARY, ""))
     return re.compile("|".join([f"{LEFT_BOUNDARY}(?:{'|'.join(tied) or '(?!)'})", *free]))
+
+
+@lru_cache(maxsize=8)
+def begins(templates: tuple[Template, ...]) -> re.Pattern[str]:
+    """Return the same for default formats at the line's begin, to be matched there."""
+    behind: list[str] = []
+    alone: list[str] = []
+    for template in templates:
+        pattern = template.regex.pattern
+        bodies = behind if pattern.startswith(_LINE_BEGIN_REGEX) else alone
+        bodies.append(_rough(template, pattern.removeprefix(_LINE_BEGIN_REGEX)))
+    return re.compile("|".join([f"{_LINE_BEGIN_REGEX}(?:{'|'.join(behind) or '(?!)'})", *alone]))
+
+
+def _rough(template: Template, pattern: str) -> str:
+    """Return *pattern* with the flags of *template*, without names, and as if the second dash of a date were free."""
+    body = _NAMED.sub("(?:", pattern).replace("(?P=dash)", "[-/.]")
+    return f"(?i:{body})" if template.regex.flags & re.IGNORECASE else body
 
 
 def _templates(pattern: str) -> Iterator[Template]:
@@ -189,6 +208,7 @@ def _compile(pattern: str, *, source: str, known: Format | None = None) -> Templ
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # "possible nested set": harmless, and re tells it on stderr
             compiled = re.compile(*regex)
+            whole = whole and _holds_all(compiled)
     except (ValueError, re.error, OverflowError, RecursionError) as error:
         raise _unusable(source, str(error) or type(error).__name__) from None
     return Template(
@@ -204,7 +224,7 @@ def _compile(pattern: str, *, source: str, known: Format | None = None) -> Templ
 
 
 def _expression(pattern: str) -> tuple[tuple[str, int], bool, bool]:
-    """Return (regex, flags), whether it can match at the line's begin only, and whether group 1 holds all of the date."""
+    """Return (regex, flags), whether it can match at the line's begin only, and whether it looks at nothing but what it finds."""
     word = _WORD.fullmatch(pattern)
     if word is not None:
         return _lone_word(word)
@@ -237,7 +257,27 @@ def _expression(pattern: str) -> tuple[tuple[str, int], bool, bool]:
         body = f"(?:{body})"
     before = LEFT_BOUNDARY if left and not anchored else ""
     after = RIGHT_BOUNDARY if right else ""
-    return (f"{anchor}{before}{body}{after}", flags), anchored, not captures and not looks
+    return (f"{anchor}{before}{body}{after}", flags), anchored, not looks
+
+
+def _holds_all(regex: re.Pattern[str]) -> bool:
+    """Tell whether all named groups of *regex* are within group 1."""
+    for op, argument in _parser.parse(regex.pattern, regex.flags):
+        if op is sre.SUBPATTERN and argument[0] == 1:
+            return set(regex.groupindex.values()) <= set(_numbers(argument[3]))
+    return False
+
+
+def _numbers(nodes: Any) -> Iterator[int]:
+    for op, argument in nodes:
+        if op is sre.SUBPATTERN:
+            yield from (argument[0] or 0, *_numbers(argument[3]))
+        elif op is sre.BRANCH:
+            yield from (number for each in argument[1] for number in _numbers(each))
+        elif op in (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT):
+            yield from _numbers(argument[2])
+        elif op is sre.ATOMIC_GROUP:
+            yield from _numbers(argument)
 
 
 def _lone_word(word: re.Match[str]) -> tuple[tuple[str, int], bool, bool]:

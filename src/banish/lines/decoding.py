@@ -30,16 +30,12 @@ class Decoder:
         self.encoding = _codec(encoding)
         self._wide = _Wide(self.encoding) if self.encoding.startswith(("utf-16", "utf-32")) else None
         self.undecodable = 0
-        """How many lines held bytes that could not be decoded, so far."""
+        """How many of the lines decoded so far held bytes that are no text."""
 
-    def lines(self, data: bytes, *, count: bool = True) -> list[str]:
-        """Return the lines in *data*, without their ends; text after the last newline is a line too.
-
-        Unless *count*, those that could not be decoded have been counted already.
-        """
+    def lines(self, data: bytes) -> list[str]:
+        """Return the lines in *data*, without their ends; text after the last newline is a line too."""
         text = self._wide.decode(data) if self._wide is not None else data.decode(self.encoding, "replace")
-        if count:
-            self._count(text)
+        self._count(text)
         if text.startswith(_BYTE_ORDER_MARK):
             text = text[1:]
         found = text.split("\n")
@@ -55,17 +51,10 @@ class Decoder:
         return self.encoding in ("utf-8", "ascii") or self.encoding.startswith(("iso8859-", "cp125", "koi8-"))
 
     def line(self, data: bytes, *, first: bool) -> str:
-        """Return one line's *data*, without its end, as text, where ``bytewise``; *first*: it is the first of its batch.
-
-        It is not counted in ``undecodable``: ``count`` does that for all lines of a batch, read or not.
-        """
+        """Return one line's *data*, without its end, as text, where ``bytewise``; *first*: it is the first of its batch."""
         text = data.decode(self.encoding, "replace")
+        self._count(text)
         return (text.removeprefix(_BYTE_ORDER_MARK) if first else text).rstrip("\r")
-
-    def count(self, data: bytes) -> None:
-        """Count the lines of *data* that could not be decoded."""
-        if not data.isascii():
-            self._count(data.decode(self.encoding, "replace"))
 
     def _count(self, text: str) -> None:
         if _REPLACEMENT in text:

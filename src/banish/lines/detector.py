@@ -24,12 +24,13 @@ from typing import NamedTuple, TypeVar
 
 from banish.lines import timestamps, zones
 from banish.lines.cuts import habits
-from banish.lines.datepattern import Template, compile_patterns, places
+from banish.lines.datepattern import Template, begins, compile_patterns, places
 from banish.patience import LONG, GivenUp, Patience
 
 _REMEMBERED = 256  # all are forgotten when there are more, since logs go forward
 _Key = str | tuple[str | None, ...]
 _AnyKey = TypeVar("_AnyKey", bound=Hashable)
+_SECONDS = {f"{second:02}": second for second in range(60)}
 _CLOCK = re.compile("[0-9]:[0-9]{1,2}:[0-9]")
 _STEP = 4096
 _OVERLAP = 256
@@ -88,9 +89,9 @@ class _Memory:
         if minute is None or minute.at is None or not minute.since <= now < minute.until:
             return None
         seconds = date[second : second + 2]
-        if seconds[0] > "5" or not (seconds + date[fraction:rest]).isdigit() or not date.isascii():
+        if seconds not in _SECONDS or not (rest == fraction or (date[fraction:rest].isdigit() and date.isascii())):
             return None
-        return minute.at + int(seconds)
+        return minute.at + _SECONDS[seconds]
 
     @staticmethod
     def keep(readings: dict[_AnyKey, timestamps.Reading], key: _AnyKey, reading: timestamps.Reading) -> None:
@@ -115,6 +116,9 @@ class DateDetector:
             self._gates[True] = places(self._floating)
             self._gates[False] = places(tuple(template for template in self._floating if not template.clock))
         self._anchored_templates = [template for template in self.templates if template.anchored]
+        self._begins = None
+        if self._anchored_templates and all(template.known for template in self._anchored_templates):
+            self._begins = begins(tuple(self._anchored_templates))
         self._won: dict[Template, int] = {}
         self._last: Template | None = None
         self._place: _Place = (0, 0, "", "")
@@ -253,6 +257,8 @@ class DateDetector:
         self._last = winner
 
     def _anchored(self, text: str, *, has_clock: bool) -> tuple[Template | None, re.Match[str] | None]:
+        if self._begins is not None and self._begins.match(text) is None:
+            return None, None
         for template in self._anchored_templates:
             if (has_clock or not template.clock) and (match := template.regex.match(text)):
                 return template, match
@@ -264,13 +270,13 @@ class DateDetector:
         if gate is None:
             return self._leftmost_of_all(text)
         place = _next_place(gate, text, 0)
+        order = self._floating
+        if self._last is not None and not self._last.anchored:
+            order = (self._last, *order)  # of several at one place it wins
         while place is not None:
-            winner, best = None, None
-            for template in self._floating:
-                if (best is None or template is self._last) and (match := template.regex.match(text, place.start())):
-                    winner, best = template, match
-            if best is not None:
-                return winner, best
+            for template in order:
+                if match := template.regex.match(text, place.start()):
+                    return template, match
             place = _next_place(gate, text, place.start() + 1)
         return None, None
 

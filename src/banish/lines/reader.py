@@ -43,7 +43,7 @@ class LineReader:
 
     @property
     def undecodable(self) -> int:
-        """How many lines so far held bytes that are no text in the source's encoding (they are read all the same)."""
+        """How many of the lines that somebody looked at held bytes that are no text in the source's encoding."""
         return self._decoder.undecodable
 
     @property
@@ -72,20 +72,13 @@ class LineReader:
         """The name of the codec."""
         return self._decoder.encoding
 
-    def texts(self, data: bytes, *, count: bool = True) -> list[str]:
-        """Return the lines of *data* decoded but not yet dated: for `line`, for who leaves some of them out.
-
-        Unless *count*, `count` has been called for them.
-        """
-        return self._decoder.lines(data, count=count)
+    def texts(self, data: bytes) -> list[str]:
+        """Return the lines of *data* decoded but not yet dated: for `line`, for who leaves some of them out."""
+        return self._decoder.lines(data)
 
     def text(self, data: bytes, *, first: bool) -> str:
-        """Return one line, where ``bytewise``; *first*: it is the first of its batch. `count` is to be called for the batch."""
+        """Return one line, where ``bytewise``; *first*: it is the first of its batch."""
         return self._decoder.line(data, first=first)
-
-    def count(self, data: bytes) -> None:
-        """Count what is undecodable in *data*, lines that are read one by one or not at all."""
-        self._decoder.count(data)
 
     def line(self, text: str, now: float) -> Line:
         """Return *text*, which is decoded already, as a line."""

@@ -5,7 +5,7 @@ Or a jail's share of it: the lines that it must judge, and those that only tell 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 from banish.lines.datepattern import Template
@@ -16,13 +16,16 @@ Suspects = tuple[int, ...] | None
 """Which failregex a line may hold; None: any of them. A line that holds none only tells the time."""
 
 
+def joined(data: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
+    """Return what is at *spans* of *data*, put together."""
+    return b"".join([data[start:end] for start, end in spans])
+
+
 class Stretch:
     """Whole lines of one source, read at *now* (Unix seconds). Iterating decodes and dates them, once for all who ask."""
 
     suspects: Sequence[Suspects] | None = None
     """What each of the lines may hold; None: they may hold anything."""
-    counted = False
-    """Whether the lines that cannot be decoded have been counted already."""
 
     def __init__(self, data: bytes, reader: LineReader, now: float) -> None:
         self.data = data
@@ -41,7 +44,7 @@ class Stretch:
     @cached_property
     def texts(self) -> list[str]:
         """The lines as written, decoded but not yet dated."""
-        return self.reader.texts(self.data, count=not self.counted)
+        return self.reader.texts(self.data)
 
     @cached_property
     def lines(self) -> list[Line]:
@@ -80,8 +83,8 @@ class Calm:
 class Share(Stretch):
     """What is left of *stretch* for a jail. *spans* are where its lines, with their newlines, stand in the data of the stretch.
 
-    *lines* are given where they had to be read to know which they are, *calm* where they can be read when they are asked for;
-    only then they may be judged at once.
+    *lines* are given where they had to be read to know which they are, or read when they are asked for (``Calm``); only then they may
+    be judged at once. *data*: the bytes of the lines, where somebody has put them together already.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class Share(Stretch):
         spans: Sequence[tuple[int, int]],
         suspects: Sequence[Suspects],
         lines: list[Line] | Calm,
+        data: bytes | None = None,
     ) -> None:
         self.reader = stretch.reader
         self.now = stretch.now
@@ -100,11 +104,13 @@ class Share(Stretch):
         self.template = stretch.template if self._calm is not None else None
         if isinstance(lines, list):
             self.lines = lines
+        if data is not None:
+            self.data = data
 
     @cached_property
     def data(self) -> bytes:  # type: ignore[override]
         """The bytes of the lines."""
-        return b"".join([self._whole[start:end] for start, end in self.spans])
+        return joined(self._whole, self.spans)
 
     @cached_property
     def lines(self) -> list[Line]:

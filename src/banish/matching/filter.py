@@ -101,6 +101,7 @@ class Filter:
         self._prefix = _Prefix(self.prefregex) if self.prefregex else None
         self._ignores_first = 0 < len(self.ignoreregex) < len(self.failregex) - 2
         self._sessions = Sessions()
+        self.farewell = self._sessions.farewell
         self._window = Window(settings.maxlines) if settings.maxlines > 1 else None
 
     def _compiled(self, option: RegexOption, expressions: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:

@@ -28,13 +28,13 @@ class Suspicion(NamedTuple):
     """Which of its failregex may be found; the others cannot. In order."""
 
 
-class Candidate(NamedTuple):
-    """A line that some filters must look at."""
+class Candidates(NamedTuple):
+    """The lines of some data that filters must look at, in order."""
 
-    start: int
-    end: int
-    """The line is ``data[start:end]``, without its newline."""
-    suspicions: tuple[Suspicion, ...]
+    spans: list[tuple[int, int]]
+    """Where each begins and where the next line does: its newline, if it has one, is within."""
+    suspicions: list[tuple[Suspicion, ...]]
+    """What each of them is suspected of."""
 
 
 class _Need(NamedTuple):
@@ -92,8 +92,8 @@ class Prefilter:
         self._scanner = self._scanner_type(self.literals)
         self._known: dict[tuple[int, ...], tuple[Suspicion, ...]] = {}
 
-    def candidates(self, data: bytes) -> list[Candidate]:
-        """Return the lines of *data* that a filter must look at, in order."""
+    def candidates(self, data: bytes) -> Candidates:
+        """Return the lines of *data* that a filter must look at."""
         self._gone_by += len(data)
         if self._gone_by > self._choose_at:
             self._sample.append(data)
@@ -101,35 +101,34 @@ class Prefilter:
                 self.choose(b"".join(self._sample)[-_SAMPLE:])
                 self._sample = []
                 self._choose_at = 4 * self._gone_by
-        found: list[Candidate] = []
-        start = end = -1
+        spans: list[tuple[int, int]] = []
+        suspicions: list[tuple[Suspicion, ...]] = []
+        known = self._known.get
+        stop = 0
         held: tuple[int, ...] = ()
         for place, number in self._scanner.scan(data):
-            if place <= end:
+            if place < stop:
                 held += (number,)
                 continue
             if held:
-                found.append(Candidate(start, end, self._suspicions(held)))
-            start = data.rfind(b"\n", 0, place) + 1
-            end = data.find(b"\n", place)
-            if end < 0:
-                end = len(data)
+                suspicions.append(known(held) or self._suspicions(held))
+            stop = data.find(b"\n", place) + 1 or len(data) + 1
+            spans.append((data.rfind(b"\n", 0, place) + 1, stop))
             held = (number,)
         if held:
-            found.append(Candidate(start, end, self._suspicions(held)))
-        return found
+            suspicions.append(known(held) or self._suspicions(held))
+            if stop > len(data):
+                spans[-1] = spans[-1][0], len(data)
+        return Candidates(spans, suspicions)
 
     def _suspicions(self, held: tuple[int, ...]) -> tuple[Suspicion, ...]:
-        """Return what a line is suspected of that holds the literals *held*."""
-        known = self._known.get(held)
-        if known is None:
-            regexes: dict[int, list[int]] = {}
-            for number, regex in sorted({want for literal in held for want in self._wanted[literal]}):
-                regexes.setdefault(number, []).append(regex)
-            known = tuple([Suspicion(number, tuple(suspected)) for number, suspected in regexes.items()])
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[held] = known
+        """Return what a line is suspected of that holds the literals *held*, and remember it."""
+        regexes: dict[int, list[int]] = {}
+        for number, regex in sorted({want for literal in held for want in self._wanted[literal]}):
+            regexes.setdefault(number, []).append(regex)
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        known = self._known[held] = tuple([Suspicion(number, tuple(some)) for number, some in regexes.items()])
         return known
 
 

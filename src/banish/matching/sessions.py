@@ -26,6 +26,7 @@ first two, and beyond them those of at most 256 characters until there are 100.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -77,10 +78,20 @@ class Sessions:
     def __init__(self, capacity: int = CAPACITY, lifetime: float = LIFETIME) -> None:
         self._capacity = capacity
         self._lifetime = lifetime
-        self._sessions: dict[str, _Session] = {}
+        self._sessions: OrderedDict[str, _Session] = (
+            OrderedDict()
+        )  # a dict is slow to find its first item when many have gone
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    def farewell(self, key: str, now: float) -> bool:
+        """Tell whether a line that is mere news and ends the session *key* has nothing to end, so that it need not be joined."""
+        session = self._sessions.get(key)
+        if session is not None and now - session.began_at < self._lifetime:
+            return False
+        self._make_room(key)  # as if it had been begun
+        return True
 
     def join(
         self, key: str, captured: Mapping[str, Any], lines: tuple[str, ...], now: float
@@ -89,11 +100,12 @@ class Sessions:
 
         *captured* holds groups that took part in the match only (no None).
         """
-        session = self._sessions.get(key)
-        if session is None or now - session.began_at >= self._lifetime:
-            session = self._begin(key, now)
         mark = captured.get
         informs, gained, forgets = mark("nofail"), mark("mlfgained"), mark("mlfforget")
+        session = self._sessions.get(key)
+        if session is None or now - session.began_at >= self._lifetime:
+            self._make_room(key)
+            session = self._sessions[key] = _Session(now)
         user = mark("user")
         if user and user not in session.users:
             session.meet(user)
@@ -134,9 +146,7 @@ class Sessions:
             return "pending"
         return "nofail"
 
-    def _begin(self, key: str, now: float) -> _Session:
-        self._sessions.pop(key, None)
-        if len(self._sessions) >= self._capacity:
-            del self._sessions[next(iter(self._sessions))]
-        session = self._sessions[key] = _Session(now)
-        return session
+    def _make_room(self, key: str) -> None:
+        """End a session of this *key*, or the oldest if there are too many."""
+        if self._sessions.pop(key, None) is None and len(self._sessions) >= self._capacity:
+            self._sessions.popitem(last=False)

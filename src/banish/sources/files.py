@@ -33,8 +33,15 @@ SURE = 2
 """Where every watch stands there are that many times as many: nothing is missed then but on file systems that tell nothing."""
 BREATH_BYTES = 1 << 20
 BREATH_SECONDS = 0.02
-GATHER = 0.005
-"""Seconds between two wake-ups at least: a busy log is read some lines at a time, while the first line after a pause is read at once."""
+GATHER, GATHER_BUSY = 0.005, 0.1
+"""Seconds between two wake-ups at least, where little is written, and from `BUSY` bytes a second on; in between in proportion.
+
+A busy log is read many lines at a time, since to wake up costs as much as some hundred lines; the first line after a pause is read
+at once. Who attacks a server that writes thousands of lines a second has so much longer for his next try.
+"""
+BUSY = 200_000
+_RECENTLY = 0.5
+"""Seconds that the rate of writing is an average over."""
 _NOTICES = 1000
 _OPENING: Identity = (-1, -1)
 
@@ -61,6 +68,28 @@ class _Followed:
     identity: Identity | None = _OPENING
     problem: str | None = None
     left_out: int = 0
+
+
+class _Pace:
+    """How long to let lines gather before they are read."""
+
+    def __init__(self, now: float) -> None:
+        self.read = 0
+        """Bytes read since the last wake-up."""
+        self._rate = 0.0
+        self._gather = 0.0
+        self._woken = now
+
+    def rest(self, now: float) -> float:
+        """Return how many seconds are left of the time that lines have to gather."""
+        return min(self._woken + self._gather - now, self._gather)  # whatever the clock does
+
+    def wake(self, now: float) -> None:
+        """Take note that reading goes on."""
+        past = max(now - self._woken, 1e-6)
+        self._rate += (self.read / past - self._rate) * min(1.0, past / _RECENTLY)
+        self._gather = max(GATHER, GATHER_BUSY * min(1.0, self._rate / BUSY))
+        self._woken, self.read = now, 0
 
 
 class FileSource:
@@ -196,7 +225,7 @@ class FileSource:
     async def batches(self) -> AsyncIterator[Batch]:
         """Yield batches as they are written, until ``close``. Files take turns; one caller at a time."""
         handed, since = 0, self._clock()
-        woken = since - GATHER
+        pace = _Pace(since)
         while not self._closed:
             self._listen()
             while self._ready and not self._closed:
@@ -204,6 +233,7 @@ class FileSource:
                 del self._ready[path]
                 batch, worked = self._read(path)
                 if batch is not None:
+                    pace.read += len(batch.data)
                     yield batch
                 handed += worked
                 if handed >= BREATH_BYTES or self._clock() - since >= BREATH_SECONDS:
@@ -211,13 +241,14 @@ class FileSource:
                     handed, since = 0, self._clock()
                     break
             else:
-                if not self._closed:
+                rest = pace.rest(self._clock())
+                if rest > 0 and not self._closed:
+                    await asyncio.sleep(rest)
+                    self._listen()
+                if not self._ready and not self._closed:
                     await self._wait()
-                    rest = woken + GATHER - self._clock()
-                    if 0 < rest <= GATHER and not self._closed:
-                        await asyncio.sleep(rest)
-                    woken = since = self._clock()
-                    handed = 0
+                handed, since = 0, self._clock()
+                pace.wake(since)
 
     def _read(self, path: str) -> tuple[Batch | None, int]:
         followed = self._files.get(path)

@@ -29,7 +29,6 @@ class Way(NamedTuple):
     seen: list[Any]
     events: list[Event]
     state: Any
-    undecodable: int
 
 
 class Source:
@@ -66,7 +65,7 @@ class Source:
         at_begin = detector.locked is not None and detector.locked.anchored
         state = detector._last, detector._won, None if at_begin else detector._place
         return [
-            Way(seen, events, (state, clock._last_at, clock._warned_at), self.reader.undecodable)
+            Way(seen, events, (state, clock._last_at, clock._warned_at))
             for seen, events, clock in zip(self.seen, self.events, self.clocks, strict=True)
         ]
 

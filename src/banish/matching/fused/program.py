@@ -5,6 +5,8 @@
     program(filter, dates)     the program, or a Refusal with the reason
     program.chunks(data)       rows, one for each line of a buffer, in order
     program.sight[mark](row)   what ``Filter.find`` finds in that line
+    program.farewells[mark]    the place in the row of the session that such a line ends, if it is mere news (see ``sessions``)
+    program.message(row)       what is left of the line without its date
 
 The expression is found at the beginning of every line, and puts what it found there: which failregex, the date's text, and the
 captured groups, between separators, before the line itself. One split then gives all rows::
@@ -15,6 +17,9 @@ The mark tells the failregex and, where groups are optional, which of them took 
 atomic, because they are found before the failregex is tried at all in the plain way too. The prefregex must leave all that
 follows it to ``<F-CONTENT>``; the failregex then begin where the content does.
 
+A date may have up to two characters before it (``[``), which belong to the message. Where lines begin so, a first pass moves the date
+before them, with a separator behind it, and the expression above needs not look for it.
+
 What separates rows must not stand in a line: whoever could write it into a log would write rows. So a line with a separator, a
 carriage return, NUL or a byte outside ASCII, or one that is very long, is blanked before the expression sees it, and is nothing
 but a line without a date.
@@ -24,7 +29,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
 from re import _constants as sre  # type: ignore[attr-defined]  # the only door to the tree; no stubs
 from typing import Any, NamedTuple
@@ -85,44 +90,69 @@ Sight = Callable[[Row], Sighting]
 class Program:
     """A program at work."""
 
-    def __init__(self, substitution: pcre2.Substitution, sight: dict[str, Sight], width: int) -> None:
-        self._substitution = substitution
+    def __init__(
+        self,
+        at_begin: pcre2.Substitution,
+        behind: tuple[pcre2.Substitution, pcre2.Substitution] | None,
+        sight: dict[str, Sight],
+        farewells: dict[str, int],
+        width: int,
+    ) -> None:
+        """*at_begin* is for lines that begin with the date, *behind* for those that do not: moves it there, and goes on from it."""
+        self._at_begin = at_begin
+        self._behind = behind
         self.sight = sight
         """By mark, for the marks that say that a failregex was found."""
+        self.farewells = farewells
         self._width = width
+
+    def message(self, row: Row) -> str:
+        """Return what is left of *row*'s line when its date is cut out."""
+        return row[-1][len(row[_DATE]) :] if len(row) == self._width else row[-2]
 
     def chunks(self, data: bytes) -> Iterator[Iterable[Row]]:
         """Yield rows, in chunks, for each line of *data*, which ends in a newline."""
         begin = 0
         while begin < len(data):
             end = data.rfind(b"\n", begin, begin + CHUNK) + 1 or data.index(b"\n", begin) + 1
-            yield self._rows(_clean(data[begin:end]))
+            chunk = _clean(data[begin:end])
+            # What the first line begins with, most lines do; those that do not go the plain way.
+            split = self._split
+            if self._behind is not None and not data[begin : begin + 1].isalnum():
+                split = partial(self._split_moved, *self._behind)
+            yield split(chunk) or self._bisected(chunk, split)
             begin = end
 
-    def _rows(self, data: bytes) -> Iterable[Row]:
-        return self._split(data) or self._bisected(data)
-
     def _split(self, data: bytes) -> Iterable[Row] | None:
-        """Return the rows of *data*; None when some line reaches a limit."""
-        out = self._substitution(_BREAK + data.replace(b"\n", _BREAK))
+        """Return the rows of *data*, lines that begin with the date; None when some line reaches a limit."""
+        out = self._at_begin(_BREAK + data.replace(b"\n", _BREAK))
         if out is None:
             return None
         fields = iter(out[1 : -len(_BREAK)].split(_SEPARATOR))
         return zip(*[fields] * self._width, strict=True)
 
-    def _bisected(self, data: bytes) -> Iterator[Row]:
+    def _split_moved(self, move: pcre2.Substitution, judge: pcre2.Substitution, data: bytes) -> Iterable[Row] | None:
+        """Do the same for lines with something before the date. Rows have the message before the line as written."""
+        moved = move(_BREAK + data.replace(b"\n", _BREAK))
+        out = judge(moved.encode("ascii")) if moved is not None else None
+        if out is None:
+            return None
+        fields = iter(out[1 : -len(_BREAK)].split(_SEPARATOR))
+        return zip(*[fields] * (self._width + 1), data[:-1].decode("ascii").split("\n"), strict=True)
+
+    def _bisected(self, data: bytes, split: Callable[[bytes], Iterable[Row] | None]) -> Iterator[Row]:
         """Yield the rows of *data*, in which some line reaches a limit. Each failure costs as much as the limit allows."""
         lines = [line + b"\n" for line in data[:-1].split(b"\n")]
         hard = 0
         step = int(len(lines) ** 0.5) if len(lines) > 32 else 1
         for begin in range(0, len(lines), step):
             part = lines[begin : begin + step]
-            out = self._split(b"".join(part)) if hard < HARD_LINES else None
+            out = split(b"".join(part)) if hard < HARD_LINES else None
             if out is not None:
                 yield from out
                 continue
             for line in part:
-                out = self._split(line) if hard < HARD_LINES else None
+                out = split(line) if hard < HARD_LINES else None
                 hard += out is None
                 yield from out or [(HARD, *[""] * (self._width - 2), line[:-1].decode("ascii"))]
 
@@ -174,6 +204,7 @@ def _built(
     columns = _columns(beneath, own)
     place = {slot: place for place, column in enumerate(columns, _DATE + 1) for slot in column}
     sight: dict[str, Sight] = {}
+    farewells: dict[str, int] = {}
     branches = []
     for index, expression in enumerate(own):
         marks: dict[frozenset[int], str] = {}
@@ -182,18 +213,45 @@ def _built(
             under, over = _parts(beneath, below, place), _parts(expression, above, place)
             completions = (completion_of(prefregex) if prefregex else None), completion_of(failregex[index])
             sight[mark] = _made(index, (under, over), completions) if any(completions) else _taken(index, under | over)
+            if (session := _farewell(under | over)) is not None:
+                farewells[mark] = session
         branches.append(f"{expression.text}{_marking(marks)}")
     found = "(?|" + "|".join(branches) + ")" if branches else "(?!)"
     if prefix is not None:
         found = f"{prefix.text}{found}"
     body = f"(?:{found}|(*MARK:{NOTHING}))"
-    pattern = rf"\n\x1e(?!\z)(?=(?:{date.text}{body}|(*MARK:{STRANGE})))"
+
+    def whole(begin: str) -> str:
+        return rf"\n\x1e(?!\z)(?=(?:{begin}{body}|(*MARK:{STRANGE})))"
+
+    def made(pattern: str, replacement: str) -> pcre2.Substitution:
+        substitution = library.substitution(pattern.encode("ascii"), replacement.encode("ascii"))
+        if isinstance(substitution, str):
+            raise Unsure(f"PCRE2: {substitution}")
+        return substitution
+
     fields = ["${*MARK}", f"${_DATE}", *("".join(f"${{{slot}}}" for slot in column) for column in columns), ""]
     replacement = _SEPARATOR + _SEPARATOR.join(fields)
-    substitution = library.substitution(pattern.encode("ascii"), replacement.encode("ascii"))
-    if isinstance(substitution, str):
-        return Refusal(f"PCRE2: {substitution}")
-    return Program(substitution, sight, len(fields))
+    behind = None
+    if move := _move(dates):
+        moved = f"(?>([^{_SEPARATOR}{END}]+){_SEPARATOR})" + "(){0}" * (date.groups - 1)
+        behind = made(move, f"\n{END}$2{_SEPARATOR}$1"), made(whole(moved), replacement)
+    return Program(made(whole(date.text), replacement), behind, sight, farewells, len(fields))
+
+
+def _move(dates: re.Pattern[str]) -> str:
+    """Return what finds the date (group 2) behind one or two characters (group 1), or nothing, at each line's begin.
+
+    Empty where nothing can be before the date.
+    """
+    translator = Translator(dates, 3, (), bare=True)
+    nodes = list(translator.tree)
+    at = next(at for at, (op, arg) in enumerate(nodes) if op is sre.SUBPATTERN and arg[0] == 1)
+    if sum(width(*node)[1] for node in nodes[:at]) == 0:
+        return ""
+    before = translator.sequence(nodes[:at], translator.flags, Reach(0, 0))
+    date = translator.sequence(nodes[at:], translator.flags, Reach(0, MANY))
+    return rf"\n\x1e(?!\z)(?:({before})(?<!\x1e)({date})|)"
 
 
 def _columns(beneath: Expression, own: list[Expression]) -> list[list[int]]:
@@ -225,6 +283,8 @@ def _date(dates: re.Pattern[str]) -> Expression:
     at = next((at for at, (op, arg) in enumerate(nodes) if op is sre.SUBPATTERN and arg[0] == 1), None)
     if at is None or width(*nodes[at])[0] == 0:
         raise Unsure("date: optional, or may be empty")
+    if any(width(*node)[0] for node in nodes[:at]):
+        raise Unsure("date: something must be before it")
     if any(width(*node)[1] for node in nodes[at + 1 :]):
         raise Unsure("date: the template goes on behind the date")
     text = translator.sequence(nodes, translator.flags, Reach(0, 0))
@@ -276,6 +336,12 @@ def _parts(expression: Expression, taking_part: frozenset[int], place: dict[int,
         for name, capture in expression.captures.items()
         if isinstance(capture, str) or capture in taking_part
     }
+
+
+def _farewell(parts: _Parts) -> int | None:
+    """Return the place of the session that a line with these fields ends, if the line is certain to be mere news."""
+    session, news, ends = parts.get("mlfid"), parts.get("nofail") or parts.get("mlfgained"), parts.get("mlfforget")
+    return session if isinstance(session, int) and isinstance(news, str) and isinstance(ends, str) else None
 
 
 def _taken(index: int, parts: _Parts) -> Sight:
