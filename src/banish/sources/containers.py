@@ -22,6 +22,7 @@ _CRI = re.compile(
     rb"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*) (?P<stream>stdout|stderr) (?P<tags>[FP][:\w]*) ?(?P<text>.*)",
     re.DOTALL,
 )
+_STREAMS = ("stdout", "stderr", "")
 _CLOCK = re.compile(rb"\d:[0-5]\d:[0-5]\d")
 _BEGINNING = 200
 """Bytes of a line in which its own time is looked for."""
@@ -64,7 +65,7 @@ class Docker(Decoder):
         try:
             entry = json.loads(line)
             text, stream, time = entry["log"], entry.get("stream", ""), entry.get("time", "")
-            if not (isinstance(text, str) and isinstance(stream, str) and isinstance(time, str)):
+            if not (isinstance(text, str) and stream in _STREAMS and isinstance(time, str)):
                 return None
             whole = text.endswith("\n")
             # A stamp is no place for spaces or line ends, whoever wrote it.

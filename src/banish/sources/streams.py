@@ -41,9 +41,10 @@ CLIENTS = 256
 SILENT = 3600.0
 """Seconds after which one of them that says nothing is let go."""
 _BLOCK = 1 << 16
-_WAITING = 64
-"""Batches that wait to be judged."""
+_WAITING = 16
+"""Batches that wait to be judged, each of 1 MiB and a line at most."""
 _AT_ONCE = 500
+"""Datagrams that are taken in one go, unless they are long."""
 _NOTICES = 100
 _GRACE = 2.0
 
@@ -311,13 +312,15 @@ class Streams:
                 await self._put(pattern, self._received(listener, end, own))
 
     def _received(self, listener: socket.socket, end: Endpoint, own: str) -> bytes:
-        lines = []
-        for _ in range(_AT_ONCE):
+        lines: list[bytes] = []
+        size = 0
+        while len(lines) < _AT_ONCE and size < LONGEST:
             try:
                 message, sender = listener.recvfrom(_BLOCK)
             except BlockingIOError:
                 break
             host = own if end.kind == "unix" else sender[0].partition("%")[0]
+            size += len(message) + 1
             if end.kind == "unix" or _is_allowed(host, end):
                 lines.append(syslog.line(message, host, self._clock()))
         return b"".join(lines)
