@@ -289,7 +289,7 @@ class _JailLoader:
             )
         for path in logpaths:
             if is_stream(path.pattern) and (what := complaint(path.pattern)):
-                self.options.problem("logpath", f"{path.pattern}: {what}", "see docs/reference/sources.md")
+                self.options.problem("logpath", what, "see docs/reference/sources.md")
         if not systemd and not logpaths and not either:
             self.options.problem(
                 "logpath", "the jail has nothing to read", "set logpath, or backend = systemd and journalmatch"
