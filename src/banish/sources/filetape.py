@@ -290,7 +290,8 @@ class FileTape:
                 if text.startswith(b"MESSAGE="):
                     message = text[8:] if message is None else message
                 elif text.startswith(b"_SOURCE_REALTIME_TIMESTAMP="):
-                    stamp = number(text[27:])
+                    digits = text[27:]  # as `number` has it, without the call
+                    stamp = int(digits) if len(digits) < 18 and digits.isdigit() else None
                 elif text.startswith(b"_SOURCE_MONOTONIC_TIMESTAMP="):
                     since = number(text[28:])
             if not routes:
