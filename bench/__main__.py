@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import bans, client, flood, heal, journal, lines, live, restart
+from bench import bans, client, flood, heal, journal, lines, live, restart, sources
 from bench.table import BenchError, Row, render
 from lab.namespaces import Lab, LabError, can_run
 
@@ -22,6 +22,7 @@ HEADINGS = {
     "bans": "A ban, from the decision to the kernel (time)",
     "live": "Both daemons at work",
     "restart": "A start",
+    "sources": "Files that are long, and many files",
     "heal": "Somebody else empties the firewall",
     "client": "A question to the daemon",
     "flood": "A flood",
@@ -105,6 +106,7 @@ def _parts(quick: bool, runs: int, real: Path | None, only: str) -> dict[str, li
             in_lab(lambda lab: live.appended(lab, 1 if quick else 3, 1 if quick else 5)),
             in_lab(lambda lab: live.idle_with_many(lab, 4 if quick else 30)),
         ],
+        "sources": [in_lab(lambda lab: sources.measure(lab, 1 if quick else 3, quick))],
         "restart": [in_lab(lambda lab: restart.measure(lab, 1 if quick else 3))],
         "heal": [in_lab(lambda lab: heal.measure(lab, 1 if quick else 3))],
         "client": [in_lab(lambda lab: client.measure(lab, 3 if quick else 15))],

@@ -12,7 +12,8 @@ import time
 
 from banish.lines.entries import SETTINGS
 from banish.lines.reader import LineReader
-from banish.sources.journal import JournalSource, Watch
+from banish.sources.journal import JournalSource
+from banish.sources.matches import Watch
 from banish.sources.tape import JournalOptions
 
 

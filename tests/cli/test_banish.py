@@ -179,6 +179,20 @@ def test_an_unban_of_what_is_not_banned_is_code_5(ask: Any) -> None:
     assert (said.code, said.out) == (5, "not banned 192.0.2.8 in sshd\n")
 
 
+def test_what_was_imported_is_told_in_numbers(ask: Any, daemon: FakeControl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    assert ask("import var/fail2ban.sqlite3").out == (
+        "Bans from /var/fail2ban.sqlite3\n"
+        "     13  in force\n"
+        "      2  refused, because their ids are spared here\n"
+        "     30  over, and counted\n"
+        "      3  waiting for the jail postfix to run\n"
+        "     44  events for the history\n"
+    )
+    assert daemon.calls[-1] == ("import", ("/var/fail2ban.sqlite3",))
+    assert ask("import").code == 2
+
+
 def test_a_jail_is_resumed(ask: Any, daemon: FakeControl) -> None:
     assert ask("resume sshd").out == "sshd bans again; 7 bans were withheld\n"
     assert ask("resume postfix").out == "postfix was not paused\n"

@@ -326,3 +326,17 @@ def test_no_jail_local_is_fatal(trees: Trees, lines: list[str]) -> None:
         assert jail.settings.window.findtime > 0
         assert jail.settings.bantime.bantime > 0
         assert len(jail.failregex_origins) == len(jail.settings.filter.failregex)
+
+
+def test_a_jail_of_a_stream_reads_no_journal_and_needs_no_file(trees: Trees) -> None:
+    jail = trees.jail(ENABLED + "logpath = command:podman logs -f web tail\n  syslog:unix:/run/log\n")
+    assert jail.logpaths == (LogPath("command:podman logs -f web tail"), LogPath("syslog:unix:/run/log"))
+    assert (jail.reads, jail.other) == ("files", None)
+
+
+def test_a_listener_for_everybody_is_refused(trees: Trees) -> None:
+    trees.write("jail.local", ENABLED + "logpath = syslog:udp:192.0.2.1:514\n")
+    configuration = load(trees.user, trees.packaged)
+    assert configuration.left_out == ("sshd",)
+    (problem,) = [problem for problem in configuration.problems if problem.option == "logpath"]
+    assert "anybody could have anybody banned: allow=" in str(problem)

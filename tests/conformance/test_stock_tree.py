@@ -16,7 +16,7 @@ from banish.config.lint import lint
 from banish.daemon.assembly import assemble
 from banish.decisions.ledger import Ledger
 from banish.sources import globs
-from banish.sources.journal import obstacle
+from banish.sources.opening import obstacle
 
 STOCK = Path("/etc/fail2ban")
 DATA = Path(__file__).resolve().parents[2] / "src" / "banish" / "data"

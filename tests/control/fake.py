@@ -23,6 +23,7 @@ from banish.control.handler import (
     Figures,
     Flushed,
     Got,
+    Imported,
     JailDone,
     JailStatus,
     LogRow,
@@ -151,6 +152,11 @@ class FakeControl:
     def resume(self, jail: str) -> Resumed:
         self.status(jail)
         return {"jail": jail, "withheld": 7 if jail == "sshd" else None}
+
+    def import_(self, file: str) -> Imported:
+        self.calls.append(("import", (file,)))
+        counts = {"banned": 12, "prolonged": 1, "already_banned": 0, "refused": 2, "over": 30, "events": 44}
+        return {"file": file, "waiting": {"postfix": 3}, **counts}  # type: ignore[typeddict-item]
 
     def why(self, address: str, jail: str | None) -> Why:
         self.calls.append(("why", (address, jail)))

@@ -410,6 +410,8 @@ def test_signals_reload_reopen_the_log_and_stop(town: Town) -> None:
         daemon.wait_for_log("Reload finished.")
         daemon.log.rename(daemon.log.with_suffix(".1"))
         daemon.signal(signal.SIGUSR1)
+        # Of two signals that wait for a busy daemon the kernel delivers the lower number first, whichever was sent first.
+        daemon.wait_for("the log to be opened again", daemon.log.exists)
         daemon.signal(signal.SIGHUP)
         daemon.wait_for_log("Reload finished.")
         daemon.banish("ban", "sshd", "198.51.100.1")

@@ -359,6 +359,22 @@ def test_two_rotations_between_two_looks(log: Log, follow: Open) -> None:
     assert lines(follower) == first + second + third
 
 
+def test_two_rotations_between_two_looks_that_are_compressed_at_once(log: Log, follow: Open) -> None:
+    log.write()
+    follower = follow()
+    lines(follower)
+    first = log.write()
+    log.rename(".2")
+    second = log.write(2)
+    log.rename(".1")
+    for name in (".2", ".1"):
+        packed = log.beside(name)
+        log.beside(f"{name}.gz").write_bytes(gzip.compress(packed.read_bytes()))
+        packed.unlink()
+    third = log.write()
+    assert lines(follower) == first + second + third
+
+
 def test_an_editor_that_replaces_the_log_by_a_copy_of_itself(log: Log, follow: Open) -> None:
     log.write(10)
     follower = follow()

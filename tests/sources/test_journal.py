@@ -20,8 +20,10 @@ from banish.cli import match
 from banish.lines.entries import SETTINGS
 from banish.lines.reader import LineReader
 from banish.model import Cursor, JournalBatch
-from banish.sources.journal import JournalSource, Watch
+from banish.sources.filetape import FileTape
+from banish.sources.journal import JournalSource
 from banish.sources.journalctl import Journalctl
+from banish.sources.matches import Watch
 from banish.sources.sdjournal import SdJournal, library
 from banish.sources.tape import JournalOptions, Tape
 from lab.journald import Journald, can_run
@@ -29,6 +31,7 @@ from lab.journald import Journald, can_run
 LACKING = lab.can_run(sshd=False) or can_run() or ("" if library() else "libsystemd.so.0 is not installed")
 pytestmark = pytest.mark.skipif(bool(LACKING), reason=LACKING)
 
+Kind = type[FileTape] | type[SdJournal] | type[Journalctl]
 Opener = Callable[[JournalOptions], Tape]
 _NUMBER = re.compile(rb"number (\d+)")
 
@@ -45,12 +48,12 @@ def journald(laboratory: tuple[lab.Lab, lab.Host]) -> Iterator[Journald]:
         yield running
 
 
-def opened_by(journald: Journald, tape: type[SdJournal] | type[Journalctl] = SdJournal) -> Opener:
+def opened_by(journald: Journald, tape: Kind = FileTape) -> Opener:
     """Open the laboratory's journal in place of this machine's."""
     return lambda options: tape(JournalOptions(options.flags, str(journald.files)))
 
 
-BOTH = pytest.mark.parametrize("tape", [SdJournal, Journalctl])
+EACH = pytest.mark.parametrize("tape", [FileTape, SdJournal, Journalctl])
 
 
 def watch(*matches: str) -> Watch:
@@ -82,7 +85,7 @@ def follow(
     journald: Journald,
     enough: Callable[[list[JournalBatch]], bool],
     *watches: Watch,
-    tape: type[SdJournal] | type[Journalctl] = SdJournal,
+    tape: Kind = FileTape,
     positions: dict[str, Cursor] | None = None,
     seconds: float = 20.0,
 ) -> tuple[list[JournalBatch], dict[str, Cursor]]:
@@ -100,10 +103,8 @@ def at_least(count: int) -> Callable[[list[JournalBatch]], bool]:
     return lambda batches: len(numbers(batches)) >= count
 
 
-@BOTH
-def test_entries_become_lines_as_fail2ban_makes_them(
-    journald: Journald, tape: type[SdJournal] | type[Journalctl]
-) -> None:
+@EACH
+def test_entries_become_lines_as_fail2ban_makes_them(journald: Journald, tape: Kind) -> None:
     began = time.time()
     journald.send("number 1", SYSLOG_IDENTIFIER="sshd", SYSLOG_PID="77")
     journald.send("number 2\nand more", SYSLOG_IDENTIFIER="sshd", SYSLOG_PID="77")
@@ -125,10 +126,8 @@ def test_entries_become_lines_as_fail2ban_makes_them(
     assert [batch.source for batch in found] == ["systemd-journal SYSLOG_IDENTIFIER=sshd"] * len(found)
 
 
-@BOTH
-def test_no_entry_is_lost_or_doubled_while_files_rotate_and_vanish(
-    journald: Journald, tape: type[SdJournal] | type[Journalctl]
-) -> None:
+@EACH
+def test_no_entry_is_lost_or_doubled_while_files_rotate_and_vanish(journald: Journald, tape: Kind) -> None:
     count = 6000
 
     def write() -> None:
@@ -156,10 +155,8 @@ def test_no_entry_is_lost_or_doubled_while_files_rotate_and_vanish(
     assert numbers(found) == list(range(count))
 
 
-@BOTH
-def test_a_source_goes_on_where_an_earlier_one_was(
-    journald: Journald, tape: type[SdJournal] | type[Journalctl]
-) -> None:
+@EACH
+def test_a_source_goes_on_where_an_earlier_one_was(journald: Journald, tape: Kind) -> None:
     mine = watch("SYSLOG_IDENTIFIER=mine")
     for number in range(50):
         journald.send(f"number {number}", SYSLOG_IDENTIFIER="mine")
@@ -171,10 +168,8 @@ def test_a_source_goes_on_where_an_earlier_one_was(
     assert numbers(found) == list(range(50, 100))
 
 
-@BOTH
-def test_a_cursor_whose_entry_is_gone_goes_on_with_the_next(
-    journald: Journald, tape: type[SdJournal] | type[Journalctl]
-) -> None:
+@EACH
+def test_a_cursor_whose_entry_is_gone_goes_on_with_the_next(journald: Journald, tape: Kind) -> None:
     mine = watch("SYSLOG_IDENTIFIER=mine")
     for number in range(20):
         journald.send(f"number {number}", SYSLOG_IDENTIFIER="mine")

@@ -7,8 +7,9 @@ import contextlib
 import errno
 
 from banish.model import JournalBatch
-from banish.sources.journal import JournalSource, Watch
-from banish.sources.tape import JournalError, JournalOptions
+from banish.sources.journal import JournalSource
+from banish.sources.matches import Watch
+from banish.sources.tape import JournalError, JournalOptions, Stepping
 
 NOW = 1_800_000_000.0
 
@@ -29,7 +30,7 @@ class Journal:
         return Tape(self)
 
 
-class Tape:
+class Tape(Stepping):
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._at = -1

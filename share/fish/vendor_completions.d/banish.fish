@@ -36,6 +36,7 @@ complete -c banish -n __fish_use_subcommand -a resume -d 'let a jail ban again t
 complete -c banish -n __fish_use_subcommand -a log -d 'show what happened: bans, and why they were refused or ended; the last 1000 events'
 complete -c banish -n __fish_use_subcommand -a why -d 'tell the story of an address: why it is banned, or why it is not'
 complete -c banish -n __fish_use_subcommand -a figures -d 'show numbers: lines, failures and bans, by jail, source, address and user; once (banish top goes on)'
+complete -c banish -n __fish_use_subcommand -a import -d 'take over the bans of a fail2ban.sqlite3: for as long as they were to last, with ban counts and history'
 complete -c banish -n __fish_use_subcommand -a get -d 'show the value of an option of a jail or of the daemon'
 complete -c banish -n __fish_use_subcommand -a set -d 'set an option of a jail or of the daemon until the next reload'
 complete -c banish -n __fish_use_subcommand -a changes -d 'show what was set since the configuration was read'
@@ -77,6 +78,7 @@ complete -c banish -n '__fish_seen_subcommand_from log' -l user -x -d 'of bans t
 complete -c banish -n '__fish_seen_subcommand_from log' -l most -x -d 'how many events at most (default 1000)'
 complete -c banish -n '__fish_seen_subcommand_from log; and __banish_place 0' -a '(__banish_jails)'
 complete -c banish -n '__fish_seen_subcommand_from why' -l jail -x -a '(__banish_jails)' -d 'in this jail only'
+complete -c banish -n '__fish_seen_subcommand_from import; and __banish_place 0' -F
 complete -c banish -n '__fish_seen_subcommand_from get; and __banish_place 0' -a 'loglevel logtarget syslogsocket allowipv6 thread dbfile dbmaxmatches dbpurgeage (__banish_jails)'
 complete -c banish -n '__fish_seen_subcommand_from get; and __banish_place 1' -a 'idle banned banip logpath logencoding logtimezone journalmatch datepattern maxlines ignoreself ignoreip ignorecommand ignorecache prefregex failregex ignoreregex usedns findtime maxretry maxmatches bantime bantime.increment bantime.factor bantime.formula bantime.multipliers bantime.maxtime bantime.rndtime bantime.overalljails actions action actionproperties actionmethods'
 complete -c banish -n '__fish_seen_subcommand_from set; and __banish_place 0' -a 'loglevel logtarget syslogsocket allowipv6 thread dbfile dbmaxmatches dbpurgeage (__banish_jails)'
@@ -118,4 +120,4 @@ complete -c banish -n '__fish_seen_subcommand_from setup' -l dry-run -d 'show wh
 complete -c banish -n '__fish_seen_subcommand_from setup' -l config -x -a '(__fish_complete_directories)' -d 'default /etc/banish'
 complete -c banish -n '__fish_seen_subcommand_from top' -l interval -x -d 'seconds (default 2)'
 complete -c banish -n '__fish_seen_subcommand_from top' -l count -x -d 'end after so many views (default: go on)'
-complete -c banish -n '__fish_seen_subcommand_from help; and __banish_place 0' -a 'status stats banned ban unban resume log why figures get set changes reload restart start stop add flushlogs ping version echo sleep check config config-dir doctor explain match install-compat setup top help'
+complete -c banish -n '__fish_seen_subcommand_from help; and __banish_place 0' -a 'status stats banned ban unban resume log why figures import get set changes reload restart start stop add flushlogs ping version echo sleep check config config-dir doctor explain match install-compat setup top help'

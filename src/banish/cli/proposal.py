@@ -21,7 +21,7 @@ from banish.enforcement.scopes import Ports
 from banish.errors import ConfigError
 from banish.lookups.listeners import Listener, Program
 from banish.sources import globs
-from banish.sources.journal import obstacle
+from banish.sources.opening import obstacle
 
 State = Literal["on", "switched off", "proposed"]
 

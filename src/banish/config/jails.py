@@ -26,8 +26,9 @@ from banish.failures.window import WindowSettings
 from banish.jail import JailSettings
 from banish.lines.reader import LineSettings
 from banish.safety.breaker import BreakerSettings
-from banish.sources.journal import Watch
+from banish.sources.matches import Watch
 from banish.sources.paths import LogPath
+from banish.sources.streams import complaint, is_stream
 from banish.sources.tape import JournalOptions
 
 _WINDOW: Mapping[str, Literal["estimate", "exact"]] = {
@@ -153,7 +154,13 @@ class _JailLoader:
         journalmatch = tuple(match for match, _ in expressions.entries("journalmatch"))
         if not failregex and not options.failed:
             expressions.warn("failregex", "there is none, so nothing will be found", "set filter or failregex")
-        either = backend.startswith("auto") and bool(journalmatch) and options.boolean("systemd_if_nologs", True)
+        streams = any(is_stream(path.pattern) for path in logpaths)
+        either = (
+            not streams
+            and backend.startswith("auto")
+            and bool(journalmatch)
+            and options.boolean("systemd_if_nologs", True)
+        )
         self._check_sources(backend, logpaths, journalmatch, either=either)
         known = self._scope.known
         other = self._settings(self._expressions(journal=True)[1]) if either and logpaths else None
@@ -276,12 +283,15 @@ class _JailLoader:
     def _check_sources(
         self, backend: str, logpaths: tuple[LogPath, ...], journalmatch: tuple[str, ...], *, either: bool
     ) -> None:
-        if backend.startswith("systemd"):
-            if not journalmatch:
-                self.options.warn(
-                    "journalmatch", "there is none, so every line of the journal is judged", "set journalmatch"
-                )
-        elif not logpaths and not either:
+        systemd = backend.startswith("systemd")
+        if systemd and not journalmatch:
+            self.options.warn(
+                "journalmatch", "there is none, so every line of the journal is judged", "set journalmatch"
+            )
+        for path in logpaths:
+            if is_stream(path.pattern) and (what := complaint(path.pattern)):
+                self.options.problem("logpath", what, "see docs/reference/sources.md")
+        if not systemd and not logpaths and not either:
             self.options.problem(
                 "logpath", "the jail has nothing to read", "set logpath, or backend = systemd and journalmatch"
             )
@@ -334,6 +344,8 @@ class _JailLoader:
 
 
 def _logpath(entry: str) -> LogPath:
+    if is_stream(entry):
+        return LogPath(entry)
     pattern, _, last = entry.rpartition(" ")
     if pattern and last.lower() in ("head", "tail"):
         return LogPath(pattern.strip(), "tail" if last.lower() == "tail" else "head")

@@ -21,7 +21,8 @@ from banish.config.settings import load_settings
 from banish.errors import Origin, Problem
 from banish.matching.filter import FilterSettings
 from banish.sources import globs
-from banish.sources.journal import obstacle
+from banish.sources.opening import obstacle
+from banish.sources.streams import is_stream
 
 _NAME = re.compile(r"(?=.{1,253}$)(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?")
 _NUMBERS = re.compile(r"[\d.]+")
@@ -81,6 +82,8 @@ def logs(config: JailConfig) -> Iterator[Problem]:
         return
     missing, unreadable = [], []
     for path in config.logpaths:
+        if is_stream(path.pattern):
+            continue
         files = globs.logs(globs.hits(path.pattern)) if globs.is_glob(path.pattern) else [path.pattern]
         there = [file for file in files if os.path.exists(file)]
         if not there:

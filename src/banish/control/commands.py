@@ -37,6 +37,8 @@ FLAVORS = ("basic", "short", "stats", "cymru")
 LONGEST_SLEEP = 60.0
 """Seconds."""
 
+_PYTHON = ("import",)
+"""Words of Python that a method cannot be called."""
 _LONGEST = 1e12
 """Seconds; some thirty thousand years are for ever."""
 
@@ -104,7 +106,7 @@ class Command:
         self.name = name
         self.help = help_
         self.arguments = arguments
-        self.method = name.replace("-", "_")
+        self.method = f"{name}_" if name in _PYTHON else name.replace("-", "_")
         self.exit = exit_ or _ok
         self.check = check or _right
         self.until_exit = until_exit
@@ -142,6 +144,14 @@ def _one_or_all(arguments: dict[str, Any]) -> str:
 
 def _seconds_or_none(arguments: dict[str, Any]) -> str:
     return "how long?" if not 0 <= arguments["seconds"] <= LONGEST_SLEEP else ""
+
+
+def _whole_path(arguments: dict[str, Any]) -> str:
+    """The daemon works in another directory than the one who asks."""
+    import os  # noqa: PLC0415 - few commands need it
+
+    arguments["file"] = os.path.abspath(arguments["file"])
+    return ""
 
 
 def _found(arguments: dict[str, Any], rows: Any) -> int:
@@ -250,6 +260,14 @@ COMMANDS = (
         "show numbers: lines, failures and bans, by jail, source, address and user; once (banish top goes on)",
         reads=True,
         text="banish.control.render_figures",
+    ),
+    Command(
+        "import",
+        "take over the bans of a fail2ban.sqlite3: for as long as they were to last, with ban counts and history",
+        Argument(
+            "file", "text", "the database, mostly /var/lib/fail2ban/fail2ban.sqlite3", metavar="FILE", required=True
+        ),
+        check=_whole_path,
     ),
     Command(
         "get",

@@ -104,6 +104,23 @@ class Outcome(TypedDict):
     """Why it is not in force although it is banned; it will be as soon as it can."""
 
 
+class Imported(TypedDict):
+    """What became of the bans of another database.
+
+    *banned* and *prolonged* are in force now, *already_banned* were, *refused* are of ids that are spared; *over* had ended, and count
+    for how often their ids were banned; *waiting*: by jail, bans that will be in force when the jail runs. *events*: of the history.
+    """
+
+    file: str
+    banned: int
+    prolonged: int
+    already_banned: int
+    refused: int
+    over: int
+    waiting: dict[str, int]
+    events: int
+
+
 class Resumed(TypedDict):
     """*withheld*: how many bans were not made while *jail* was paused; None when it was not."""
 
@@ -342,6 +359,9 @@ class Control(Protocol):
 
     def resume(self, jail: str) -> Resumed | Awaitable[Resumed]:
         """End the pause of *jail*."""
+
+    def import_(self, file: str) -> Imported | Awaitable[Imported]:
+        """Take over what the database *file* of fail2ban says is banned."""
 
     def log(
         self,

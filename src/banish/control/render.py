@@ -156,6 +156,21 @@ def _outcome(row: dict[str, Any], paint: Paint) -> str:
     return " ".join(words) + reason + problem + "\n"
 
 
+def import_(result: dict[str, Any], _arguments: dict[str, Any], paint: Paint, _now: float) -> str:
+    rows = [(result["banned"] + result["prolonged"], paint("in force", "green"))]
+    told = {
+        "already_banned": "in force before",
+        "refused": paint("refused", "red") + ", because their ids are spared here",
+        "over": "over, and counted",
+    }
+    rows += [(result[name], what) for name, what in told.items() if result[name]]
+    for jail, count in sorted(result["waiting"].items()):
+        rows.append((count, f"{paint('waiting', 'yellow')} for the jail {visible(jail)} to run"))
+    if result["events"]:
+        rows.append((result["events"], "events for the history"))
+    return f"Bans from {visible(result['file'])}\n" + "".join(f"{count:7}  {what}\n" for count, what in rows)
+
+
 def resume(result: dict[str, Any], _arguments: dict[str, Any], _paint: Paint, _now: float) -> str:
     jail, withheld = visible(result["jail"]), result["withheld"]
     return f"{jail} was not paused\n" if withheld is None else f"{jail} bans again; {withheld} bans were withheld\n"

@@ -27,7 +27,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from banish.control import commands, dialect, frames, pickles
+from banish.control import activation, commands, dialect, frames, pickles
 from banish.control.commands import Command
 from banish.control.handler import Control
 from banish.errors import ControlError, Problem
@@ -143,8 +143,9 @@ class ControlServer:
 
         Raises ControlError: code 1 when another daemon listens there or the path is not usable, 4 when permission is missing.
         """
+        adopted = activation.listener(self._path)
         try:
-            listener = _listen(self._path, self._open_to_groups)
+            listener = adopted or _listen(self._path, self._open_to_groups)
         except PermissionError as error:
             raise ControlError(
                 f"cannot listen on {self._path}: {error.strerror}",
@@ -155,7 +156,7 @@ class ControlServer:
             raise ControlError(
                 f"cannot listen on {self._path}: {error.strerror or error}", hint="choose another path with --socket"
             ) from error
-        self._inode = self._path.stat().st_ino
+        self._inode = 0 if adopted else self._path.stat().st_ino  # what the service manager made is its own
         self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=_CHUNK)
 
     async def close(self) -> None:

@@ -54,6 +54,10 @@ class Changeover:
         What was set at run time is forgotten. *restart* begins every jail anew; *unban* ends all bans. Raises ConfigError when
         it cannot be trusted or no jail could run with it; everything then stays as it was.
         """
+        with self._daemon.notifier.reloading():
+            return self._reload(restart=restart, unban=unban)
+
+    def _reload(self, *, restart: bool, unban: bool) -> list[str]:
         daemon = self._daemon
         daemon.logbook.say("server", "INFO", "Reload all jails")
         try:

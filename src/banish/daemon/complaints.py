@@ -14,10 +14,11 @@ from banish.daemon.guard import PATIENT, GaveUp, Guard
 from banish.daemon.spared import Spared
 from banish.errors import Problem
 from banish.sources.files import FileSource
+from banish.sources.inputs import Inputs
 from banish.sources.journal import JournalSource
 
 
-def unreadable(jails: Mapping[str, Running], source: FileSource) -> list[Problem]:
+def unreadable(jails: Mapping[str, Running], source: FileSource | Inputs) -> list[Problem]:
     """Return what keeps log files from being read: one problem for each jail that wants them, and each kind of trouble."""
     paths: dict[tuple[str, str], list[str]] = {}
     for path, problem in source.problems():

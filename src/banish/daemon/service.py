@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from banish.daemon.desks.figures import FiguresDesk
 from banish.daemon.desks.house import House
+from banish.daemon.desks.imports import ImportDesk
 from banish.daemon.desks.inquiry import Inquiry
 from banish.daemon.desks.options import OptionDesk
 from banish.daemon.desks.status import StatusDesk
 
 
-class Service(StatusDesk, OptionDesk, Inquiry, FiguresDesk, House):
+class Service(StatusDesk, OptionDesk, Inquiry, FiguresDesk, ImportDesk, House):
     """Carries out commands on a running daemon; see ``control.handler.Control`` for what each takes and returns."""

@@ -23,11 +23,14 @@ from typing import Literal, NamedTuple
 from banish.config.jails import Configuration, JailConfig
 from banish.daemon.assembly import Running
 from banish.errors import ConfigError
+from banish.lines.reader import LineReader, LineSettings
 from banish.model import Notice
 from banish.sources import globs
+from banish.sources import since as since_when
 from banish.sources.files import FileStatus
-from banish.sources.journal import JournalSource, Watch, latest_entries, obstacle
-from banish.sources.matches import Match
+from banish.sources.journal import JournalSource
+from banish.sources.matches import Match, Watch
+from banish.sources.opening import latest_entries, obstacle
 from banish.sources.paths import LogPath
 from banish.sources.tape import JournalOptions
 
@@ -220,6 +223,27 @@ def from_head(config: JailConfig) -> list[LogPath]:
 def logpaths(running: Mapping[str, Running]) -> list[LogPath]:
     """Return the files that are wanted."""
     return [path for each in running.values() if each.config.reads == "files" for path in each.config.logpaths]
+
+
+def beginning(running: Mapping[str, Running], pattern: str, fd: int, now: float) -> int:
+    """Return the offset in a file that is new to us, found by *pattern*, from which on its lines are not too old for any jail."""
+    jails = [each for each in running.values() if each.config.reads == "files"]
+    mine = [each for each in jails if any(path.pattern == pattern for path in each.config.logpaths)]
+    since = now - max((each.config.settings.window.findtime for each in jails), default=math.inf)
+    found = [
+        since_when.beginning(fd, since, _dates(lines, now)) for lines in {each.jail.settings.lines for each in mine}
+    ]
+    return min(found, default=0)
+
+
+def _dates(settings: LineSettings, now: float) -> Callable[[bytes], float | None]:
+    reader = LineReader(settings)
+
+    def date_of(line: bytes) -> float | None:
+        lines = reader.read(line + b"\n", now)
+        return lines[0].at if lines else None
+
+    return date_of if reader.bytewise else lambda line: None
 
 
 def part_of(watch: Watch) -> FileStatus:

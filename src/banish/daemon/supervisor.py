@@ -23,8 +23,10 @@ from banish.daemon.changeover import Amendment, Changeover
 from banish.daemon.complaints import given_up, unread, unreadable, unspared
 from banish.daemon.ears import Ears
 from banish.daemon.guard import Guard
+from banish.daemon.importing import Importing
 from banish.daemon.logbook import Logbook
 from banish.daemon.lookback import missed
+from banish.daemon.notifying import Notifier
 from banish.daemon.outlet import Outlet
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.protection import Protection
@@ -33,7 +35,7 @@ from banish.daemon.questions import Answer, Questions
 from banish.daemon.remembering import Remembering
 from banish.daemon.restoring import Restoring, without_collection
 from banish.daemon.service import Service
-from banish.daemon.sourcing import Sourcing, ages, logpaths, part_of
+from banish.daemon.sourcing import Sourcing, ages, beginning, logpaths, part_of
 from banish.daemon.subscribers import Subscribers
 from banish.daemon.workers import for_ever, stroke
 from banish.decisions.ledger import Ledger
@@ -46,7 +48,8 @@ from banish.lookups.commands import Commands
 from banish.lookups.hosts import Hosts
 from banish.lookups.names import Names
 from banish.model import Batch, Event, Incident, JournalBatch, Notice, Question
-from banish.sources.files import FileSource, FileStatus
+from banish.sources.files import FileStatus
+from banish.sources.inputs import Inputs
 from banish.sources.journal import JournalSource
 from banish.store.database import Store
 from banish.subscription import Subscription
@@ -83,6 +86,7 @@ class Supervisor:
         self.protection: Protection
         self.restoring: Restoring
         self.remembering: Remembering
+        self.importing: Importing
         self.options: Options = options
         self.guard = Guard()
         self.settings: DaemonSettings = DaemonSettings()
@@ -93,6 +97,7 @@ class Supervisor:
         self.changeover = Changeover(self)
         self.watchers = Subscribers(self.guard.source)
         self.sourcing = Sourcing()
+        self.notifier = Notifier()
         self._names = Names()
         self.commands: Commands
         self._questions: Questions
@@ -105,7 +110,7 @@ class Supervisor:
         self.store: Store
         self.dispatch: Dispatch
         self.runner: Runner
-        self.source: FileSource
+        self.source: Inputs
         self.server: ControlServer
         self.journal: JournalSource
         self.outlet = Outlet(self)
@@ -149,11 +154,13 @@ class Supervisor:
             await self.protection.refresh(time.time())
             service.ready = True
             ready()
+            self.notifier.ready()
             await self._watch()
         except Exception as error:
             self.logbook.bug("server", "banishd cannot go on", error)
             raise
         finally:
+            self.notifier.stopping()
             self.logbook.say("server", "INFO", "Shutdown in progress...")
             await self._close()
 
@@ -163,6 +170,7 @@ class Supervisor:
         self.pipeline = Pipeline(self.ledger, self.dispatch, self.store, self.logbook, self.guard)
         self.protection = Protection(self._names, self.pipeline, self.tell)
         self.restoring = Restoring(self.ledger, self.store, self.protection, self.logbook)
+        self.importing = Importing(self.ledger, self.store, self.pipeline, self.protection, self.restoring)
         self.pipeline.subscribe = self._subscribers
         hosts = Hosts()
         self.runner = Runner(
@@ -189,7 +197,7 @@ class Supervisor:
             self.runner.configure(self.changeover.actions())
         self.ears.attend(self.dispatch.listeners())
         self._remember(now, missed_from)
-        self.source = FileSource(logpaths(self.running), self.store.positions())
+        self.source = Inputs(logpaths(self.running), self.store.positions(), begin=self._beginning)
         self.journal = JournalSource(self.store.cursors())
         self.journal.configure(ages(self.running))
         self._purging = Purging(self.store, self.ledger, self.logbook, now, self.remembering)
@@ -245,7 +253,14 @@ class Supervisor:
     async def _watch(self) -> None:
         workers = [
             asyncio.create_task(for_ever(work, self.logbook))
-            for work in (self._read, self._read_journal, self._keep_time, self._keep_spared, self.outlet.keep)
+            for work in (
+                self._read,
+                self._read_streams,
+                self._read_journal,
+                self._keep_time,
+                self._keep_spared,
+                self.outlet.keep,
+            )
         ]
         try:
             await self._stopping.wait()
@@ -257,6 +272,10 @@ class Supervisor:
 
     async def _read(self) -> None:
         async for batch in self.source.batches():
+            self._judge(batch)
+
+    async def _read_streams(self) -> None:
+        async for batch in self.source.streamed():
             self._judge(batch)
 
     async def _read_journal(self) -> None:
@@ -284,6 +303,12 @@ class Supervisor:
             self.pipeline.remember(self.source.positions())
             self.pipeline.remember(self.journal.positions())
             self.pipeline.save(now=now)
+            self.notifier.tick(self._in_a_line)
+
+    def _in_a_line(self) -> str:
+        problems = len(self.problems())
+        told = f"{len(self.running)} jails, {len(self.ledger)} bans"
+        return f"{told}; {problems} problems, see 'banish status'" if problems else told
 
     def _idle(self, now: float) -> bool:
         at_rest = abs(now - self._read_at) > IDLE and self.ledger.next_end() > now + IDLE
@@ -412,6 +437,9 @@ class Supervisor:
     def configure_log(self, settings: DaemonSettings, target: str | None = None, level: str | None = None) -> None:
         """Write the log as *settings* say, to *target* and from *level* on where these are given."""
         self.logbook.configure(target or settings.logtarget, level or settings.loglevel, settings.syslogsocket)
+
+    def _beginning(self, pattern: str, fd: int) -> int:
+        return beginning(self.running, pattern, fd, time.time())
 
     def _sources(self) -> set[str]:
         """Return what is read at present: paths of files, whether there or not, and parts of the journal."""

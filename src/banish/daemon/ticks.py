@@ -39,9 +39,10 @@ class Ticks:
         """Tick every so many *seconds* within the block. A timer that somebody else has set goes on afterwards."""
         timer = signal.getitimer(signal.ITIMER_REAL)
         handler = _set_handler(signal.SIGALRM, self._tick)
-        wakeup = signal.set_wakeup_fd(-1)
-        if wakeup >= 0:
-            signal.set_wakeup_fd(self._own_pipe()[1], warn_on_full_buffer=False)
+        # Never without a pipe in between: the byte of a signal that comes at that moment would be written nowhere.
+        wakeup = signal.set_wakeup_fd(self._own_pipe()[1], warn_on_full_buffer=False)
+        if wakeup < 0:
+            signal.set_wakeup_fd(-1)
         self.every(seconds)
         try:
             yield

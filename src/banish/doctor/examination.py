@@ -18,7 +18,7 @@ from banish.daemon.guard import Guard
 from banish.doctor import firewall, house, logs
 from banish.doctor.finding import Finding, Skipped
 from banish.errors import ConfigError, RegexError
-from banish.sources.journal import obstacle
+from banish.sources.opening import obstacle
 
 
 @dataclass(slots=True)

@@ -20,11 +20,19 @@ SETTINGS = LineSettings(datepattern=(r"^%Y-%m-%dT%H:%M:%S\.%f(?P<exact>)%z[ ]",)
 """How the lines of a journal are read."""
 
 
-class Entry(Protocol):
-    """An entry, as far as it has to be known."""
+PREFIX = (b"_HOSTNAME", b"SYSLOG_IDENTIFIER", b"_COMM", b"SYSLOG_PID", b"_PID")
+"""The fields that `prefix` looks at."""
+
+
+class Valued(Protocol):
+    """The fields of an entry, or some of them."""
 
     def get(self, field: bytes) -> bytes | None:
         """Return the (first) value of *field*; None when the entry has none."""
+
+
+class Entry(Valued, Protocol):
+    """An entry, as far as it has to be known."""
 
     def realtime(self) -> int:
         """Return when the entry was received: microseconds since 1970."""
@@ -44,25 +52,20 @@ class EntryWriter:
 
     def line(self, entry: Entry, at: int) -> bytes:
         """Return the line for *entry*, which states the time *at* (see `stated`), with its newline."""
-        get = entry.get
-        message = get(b"MESSAGE") or b""
-        program = get(b"SYSLOG_IDENTIFIER") or get(b"_COMM")
-        process = get(b"SYSLOG_PID") or get(b"_PID")
-        if process is not None:
-            program = b"%s[%s]" % (program or b"", process)
-        elif program == b"kernel":
-            message = b"[%12.6f] %s" % (_since_start(entry) / 1e6, message)
-        if program is not None:
-            message = b"%s: %s" % (program, message)
-        host = get(b"_HOSTNAME")
-        if host is not None:
-            message = b"%s %s" % (host, message)
+        message = entry.get(b"MESSAGE") or b""
+        before, kernel = prefix(entry)
+        if kernel:
+            before += since_start(number(entry.get(b"_SOURCE_MONOTONIC_TIMESTAMP")) or entry.monotonic())
+        return self.put(at, before, message)
+
+    def put(self, at: int, before: bytes, message: bytes) -> bytes:
+        """Return the line of an entry that states the time *at*: its `prefix`, and its message."""
         if b"\n" in message:
             message = message.replace(b"\n", b"\\n")
         second, fraction = divmod(at, 1_000_000)
         if second != self._second:
             self._turn(second)
-        return b"%s.%06d%s %s\n" % (self._date, fraction, self._offset, message)
+        return b"%s.%06d%s %s%s\n" % (self._date, fraction, self._offset, before, message)
 
     def _turn(self, second: int) -> None:
         moment = datetime.fromtimestamp(second, self._zone).astimezone(self._zone)
@@ -70,15 +73,32 @@ class EntryWriter:
         self._second, self._date, self._offset = second, text[:19], text[19:25]
 
 
+def prefix(entry: Valued) -> tuple[bytes, bool]:
+    """Return what stands before the message: host, program and process, as far as they are known.
+
+    And whether it is the kernel's own, which has a time (see `since_start`) instead of a process.
+    """
+    get = entry.get
+    program = get(b"SYSLOG_IDENTIFIER") or get(b"_COMM")
+    process = get(b"SYSLOG_PID") or get(b"_PID")
+    kernel = program == b"kernel" and process is None
+    if process is not None:
+        program = b"%s[%s]" % (program or b"", process)
+    words = b"" if program is None else b"%s: " % program
+    host = get(b"_HOSTNAME")
+    return (words if host is None else b"%s %s" % (host, words)).replace(b"\n", b"\\n"), kernel
+
+
+def since_start(usec: int) -> bytes:
+    """Return what stands before a message of the kernel that is from *usec* microseconds after the start."""
+    return b"[%12.6f] " % (usec / 1e6)
+
+
 def stated(entry: Entry) -> int:
     """Return when *entry* says that it was written (when it was received, if it does not say): microseconds since 1970."""
-    return _number(entry.get(b"_SOURCE_REALTIME_TIMESTAMP")) or entry.realtime()
+    return number(entry.get(b"_SOURCE_REALTIME_TIMESTAMP")) or entry.realtime()
 
 
-def _since_start(entry: Entry) -> int:
-    return _number(entry.get(b"_SOURCE_MONOTONIC_TIMESTAMP")) or entry.monotonic()
-
-
-def _number(text: bytes | None) -> int | None:
+def number(text: bytes | None) -> int | None:
     """Return *text* as a number of microseconds before the year 9999; None when it is none."""
     return int(text) if text is not None and text.isdigit() and len(text) < 18 else None

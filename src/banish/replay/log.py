@@ -18,7 +18,8 @@ from typing import IO, cast
 
 from banish.config.grammar import in_brackets
 from banish.errors import ControlError
-from banish.sources.journal import Watch, whole
+from banish.sources.matches import Watch
+from banish.sources.opening import whole
 from banish.sources.reading import LONGEST, PACKED_SUFFIXES
 from banish.sources.tape import JournalError, JournalOptions
 

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, NamedTuple
 
 from banish.model import Batch, Notice, Position
@@ -94,7 +95,8 @@ class _Pace:
 class FileSource:
     """Follows *paths*, going on from *positions* (by path) where there is one.
 
-    A pattern that is given with ``head`` and with ``tail`` is read from its head. *clock* gives seconds that never go back.
+    A pattern that is given with ``head`` and with ``tail`` is read from its head: from where *begin* says, of a pattern and the
+    descriptor of a file, that anything begins that matters. *clock* gives seconds that never go back.
     """
 
     def __init__(
@@ -102,10 +104,12 @@ class FileSource:
         paths: Iterable[LogPath] = (),
         positions: Mapping[str, Position] | None = None,
         *,
+        begin: Callable[[str, int], int] = lambda pattern, fd: 0,
         clock: Callable[[], float] = time.monotonic,
         watcher: watching.Watcher | None = None,
         poll_interval: float = POLL_INTERVAL,
     ) -> None:
+        self._begin = begin
         self._clock = clock
         self._poll_interval = poll_interval
         self._notices: deque[Notice] = deque(maxlen=_NOTICES)
@@ -116,6 +120,8 @@ class FileSource:
         self._positions: dict[str, Position] = dict(positions or {})
         self._index: dict[str, dict[str, set[str]]] = {}
         self._glob_directories: dict[str, set[str]] = {}
+        self._directories_of: dict[str, set[str]] = {}
+        self._stamped: globs.Stamps = {}
         self._watched: dict[str, str | None] = {}
         self._ready: dict[str, None] = {}
         self._lingering: set[str] = set()
@@ -286,7 +292,9 @@ class FileSource:
             self._ready.update(dict.fromkeys(self._lingering))
 
     def _poll(self) -> None:
-        for pattern in self._globs:
+        now = self._stamps()
+        moved = [pattern for pattern in self._globs if self._moved(pattern, now)]
+        for pattern in moved:
             self._expand(pattern, "head", first=False)
         for path, followed in tuple(self._files.items()):
             follower = followed.follower
@@ -297,7 +305,8 @@ class FileSource:
                 and not os.path.lexists(path)
             ):
                 self._forget(path)
-        self._watch()
+        self._watch(moved)
+        self._stamped = now
         self._ready.update((path, None) for path, followed in self._files.items() if not followed.follower.unchanged())
 
     def _blind(self) -> bool:
@@ -357,7 +366,9 @@ class FileSource:
         followed = self._files.get(path)
         if followed is None:
             resume = self._positions.pop(path, None) or (None if first else self._handed_on(path))
-            followed = self._files[path] = _Followed(Follower(path, start, resume, clock=self._clock))
+            followed = self._files[path] = _Followed(
+                Follower(path, start, resume, begin=partial(self._begin, pattern), clock=self._clock)
+            )
             self._place(path, followed)
             self._ready[path] = None
         followed.patterns.add(pattern)
@@ -413,11 +424,26 @@ class FileSource:
                 self._index.pop(directory, None)
         followed.places = set()
 
-    def _watch(self) -> None:
-        """Watch the directories that matter, and only those; a watch that was lost is renewed."""
+    def _stamps(self) -> globs.Stamps:
+        return globs.stamps({name for names in self._directories_of.values() for name in names}, time.time_ns())
+
+    def _moved(self, pattern: str, now: globs.Stamps) -> bool:
+        """False when no name can have appeared that *pattern* hits since the last look."""
+        directories = self._directories_of.get(pattern)
+        return not directories or any(now[name] is None or now[name] != self._stamped.get(name) for name in directories)
+
+    def _watch(self, moved: Iterable[str] | None = None) -> None:
+        """Watch the directories that matter, and only those; a watch that was lost is renewed.
+
+        *moved* are the patterns in whose directories something changed; None: perhaps all.
+        """
+        for pattern in self._directories_of.keys() - set(self._globs):
+            del self._directories_of[pattern]
+        for pattern in self._globs if moved is None else moved:
+            self._directories_of[pattern] = globs.directories(pattern)
         self._glob_directories = {}
-        for pattern in self._globs:
-            for directory in globs.directories(pattern):
+        for pattern, directories in self._directories_of.items():
+            for directory in directories:
                 self._glob_directories.setdefault(directory, set()).add(pattern)
         wanted = self._index.keys() | self._glob_directories.keys()
         for directory in self._watched.keys() - wanted:

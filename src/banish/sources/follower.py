@@ -62,8 +62,9 @@ class Follower:
     """Reads *path* from *start*, or from where *resume* says that it has been read to.
 
     *start* counts only for a file that is there when we first look and is not known from *resume*: a file that appears later is
-    new altogether, and is read from its beginning. The file is opened at once: "the end" is that of this moment. *clock*
-    gives seconds that never go back.
+    new altogether, and is read from its beginning. The file is opened at once: "the end" is that of this moment. *begin*
+    returns where in a file (its descriptor) that is read from its head anything begins that matters. *clock* gives seconds that
+    never go back.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Follower:
         start: Literal["head", "tail"] = "head",
         resume: Position | None = None,
         *,
+        begin: Callable[[int], int] = lambda fd: 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
@@ -85,6 +87,7 @@ class Follower:
         self.rotations: list[str] = []
         """What happened to the path since the reader of this list last cleared it (the last few, in words)."""
         self._start = start
+        self._first = begin
         self._clock = clock
         self._chain: list[_Link] = []
         self._current: _Link | None = None
@@ -322,13 +325,15 @@ class Follower:
             self._note("it was replaced by a copy of itself")
             return known.offset, []
         self._note("another file took its place")
-        return 0, rotated.rotated_since(self.path, _own(old), own)
+        return 0, rotated.rotated_since(self.path, _own(old), own, known)
 
     def _begin(self, fd: int, own: Identity) -> tuple[int, list[Rest]]:
         """Return the same for a file that we do not come to from an open one: at the start, or after a long absence."""
         known = self._mark
         if known is None:
-            return (last_line_start(fd) if self._start == "tail" and not self._missed else 0), []
+            if self._missed:
+                return 0, []
+            return (last_line_start(fd) if self._start == "tail" else self._first(fd)), []
         if own == (known.device, known.inode) and fits(fd, known):
             return known.offset, []
         if self._chain:  # the copies of what stood here are being read already

@@ -17,6 +17,8 @@ from banish.sources.reading import PACKED_SUFFIXES
 from banish.sources.rotated import originals
 
 _SEPARATOR = "/"
+_TICK = 1_000_000_000
+"""Nanoseconds after which the time stamp of a directory tells one change from the next, on any file system."""
 _COMPRESSED = (*PACKED_SUFFIXES, ".zst", ".lz4")
 
 
@@ -55,6 +57,25 @@ def directories(pattern: str) -> set[str]:
         if not is_glob(parent):
             return found
         parent = os.path.dirname(parent)
+
+
+Stamps = dict[str, int | None]
+"""Directory to when a name in it was last made, moved or removed (nanoseconds since 1970); None where that is not certain."""
+
+
+def stamps(names: Iterable[str], now: int) -> Stamps:
+    """Return the stamps of directories at *now* (nanoseconds since 1970), to be compared later: equal ones are unchanged.
+
+    What changed just now may change again without the kernel's clock having moved on, so such a stamp is None.
+    """
+    found: Stamps = {}
+    for name in names:
+        try:
+            at = os.stat(name).st_mtime_ns
+        except OSError:
+            at = -1
+        found[name] = at if at < now - _TICK else None
+    return found
 
 
 def may_hit(pattern: str, path: str) -> bool:

@@ -16,21 +16,18 @@ it is asked every 20 ms (asking costs a microsecond); a journal at rest costs a 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import math
-import shutil
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from banish.lines.entries import EntryWriter, stated
+from banish.lines.entries import EntryWriter
 from banish.model import Cursor, JournalBatch, Notice
-from banish.sources.journalctl import Journalctl
-from banish.sources.matches import Match, Router
-from banish.sources.sdjournal import SdJournal, library
+from banish.sources.matches import Match, Router, Watch
+from banish.sources.opening import absent, open_by_systemd, open_tape
 from banish.sources.tape import JournalError, JournalOptions, Place, Tape
 
 HOT, WARM, COLD = 0.02, 0.25, 2.0
@@ -47,20 +44,6 @@ _FRESHEN = 60.0
 """Seconds that a watch without entries may lag behind the others of its journal before its position is moved up to theirs."""
 _NOTICES = 100
 _MICRO = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """What a jail wants of the journal."""
-
-    options: JournalOptions
-    journalmatch: tuple[str, ...] = ()
-    """As in ``journalmatch``; a ConfigError comes of it when it is none."""
-
-    @property
-    def name(self) -> str:
-        text = Match(self.journalmatch).text
-        return f"{self.options} {text}" if text else str(self.options)
 
 
 class JournalStatus(NamedTuple):
@@ -101,6 +84,8 @@ class _Handle:
     behind: bool = True
     """Some streams have not been where the handle is."""
     places: tuple[str, ...] = ()
+    second: bool = False
+    """It holds what we ourselves cannot read."""
     problem: str | None = None
     failures: int = 0
     look_at: float = 0.0
@@ -117,66 +102,11 @@ class _Waiting(NamedTuple):
     descriptors: list[int]
 
 
-def open_tape(options: JournalOptions) -> Tape:
-    """Open the journal by the best means there is. Raises JournalError."""
-    if library() is not None:
-        return SdJournal(options)
-    if shutil.which("journalctl") is None:
-        raise JournalError("neither libsystemd.so.0 nor journalctl is there")
-    return Journalctl(options)
-
-
-def obstacle(options: JournalOptions) -> str:
-    """Return why the journal *options* mean cannot be read here; empty when it can."""
-    if library() is None and shutil.which("journalctl") is None:
-        return "neither libsystemd.so.0 nor journalctl is there"
-    return "" if options.places() else _absent(options)
-
-
-def whole(watch: Watch) -> Iterator[bytes]:
-    """Yield all that *watch* matches, oldest first, in stretches of lines. Raises JournalError; ConfigError for the match."""
-    match = Match(watch.journalmatch)
-    writer = EntryWriter()
-    tape = SdJournal(watch.options)
-    try:
-        tape.match(match.groups)
-        tape.seek_time(0)
-        lines: list[bytes] = []
-        while tape.step():
-            lines.append(writer.line(tape, stated(tape)))
-            if len(lines) == _CHUNK:
-                yield b"".join(lines)
-                lines.clear()
-        yield b"".join(lines)
-    finally:
-        tape.close()
-
-
-def latest_entries(watches: Iterable[Watch]) -> dict[Watch, float]:
-    """Return when the last entry was received (Unix seconds) that each watch matches, as far as there is one and it can be told."""
-    found: dict[Watch, float] = {}
-    tapes: dict[JournalOptions, SdJournal] = {}
-    if library() is None:
-        return found
-    with contextlib.ExitStack() as opened:
-        for watch in watches:
-            try:
-                if watch.options not in tapes:
-                    tapes[watch.options] = SdJournal(watch.options)
-                    opened.callback(tapes[watch.options].close)
-                tape = tapes[watch.options]
-                tape.match(Match(watch.journalmatch).groups)
-                if tape.seek_last():
-                    found[watch] = tape.realtime() / _MICRO
-            except JournalError:
-                continue
-    return found
-
-
 class JournalSource:
     """Follows the journal for what `configure` asks; *positions* (by name of watch) say what earlier runs have judged.
 
-    *clock* gives seconds that never go back, *wall* Unix seconds; *opener* opens a journal.
+    *clock* gives seconds that never go back, *wall* Unix seconds; *opener* opens a journal, and *second* one that
+    holds what the first cannot read.
     """
 
     def __init__(
@@ -184,11 +114,13 @@ class JournalSource:
         positions: Mapping[str, Cursor] | None = None,
         *,
         opener: Callable[[JournalOptions], Tape] = open_tape,
+        second: Callable[[JournalOptions], Tape] = open_by_systemd,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._positions: dict[str, Cursor] = dict(positions or {})
         self._opener = opener
+        self._second = second
         self._clock = clock
         self._wall = wall
         self._writer = EntryWriter()
@@ -323,6 +255,11 @@ class JournalSource:
                 tape.changed()
             count, at_end = self._read(handle, tape)
         except JournalError as error:
+            if error.errno == errno.EPROTONOSUPPORT and not handle.second:
+                handle.second = True
+                self._notices.append(Notice("INFO", "filtersystemd", f"{error.strerror}; libsystemd reads it"))
+                self._begin_again(handle)
+                return True
             if error.errno == errno.ESTALE:
                 self._begin_again(handle)
                 return True
@@ -330,7 +267,7 @@ class JournalSource:
             return False
         if handle.failures > _RETRIES:
             self._notices.append(Notice("NOTICE", "filtersystemd", f"{handle.options}: it can be read again"))
-        handle.failures, handle.problem = 0, None if handle.places else _absent(handle.options)
+        handle.failures, handle.problem = 0, None if handle.places else absent(handle.options)
         if count:
             handle.active_at = now
         if not at_end:
@@ -353,28 +290,27 @@ class JournalSource:
     def _read(self, handle: _Handle, tape: Tape) -> tuple[int, bool]:
         """Queue a batch for each stream that the next entries belong to; return how many there were, and if that was the end."""
         lines: dict[_Stream, list[bytes]] = {}
-        routes, write, clock = handle.router.routes, self._writer.line, self._clock
+        clock = self._clock
         stop = clock() + BREATH_SECONDS
-        count, at_end = 0, False
+        count, turns, at_end = 0, 0, False
         try:
-            while count < _CHUNK:
-                if not tape.step():
-                    at_end = True
+            for streams, line in tape.lines(handle.router.routes, self._writer):
+                turns += 1
+                for stream in streams:
+                    if not (handle.behind and self._has_had(stream, tape)):
+                        lines.setdefault(stream, []).append(line)
+                if line:
+                    count += 1
+                    if count >= _CHUNK or (not count % 64 and clock() >= stop):
+                        break
+                elif clock() >= stop:
                     break
-                count += 1
-                at = stated(tape)
-                line = b""
-                for stream in routes(tape):
-                    if handle.behind and self._has_had(stream, tape):
-                        continue
-                    line = line or write(tape, at)
-                    lines.setdefault(stream, []).append(line)
-                if not count % 64 and clock() >= stop:
-                    break
-            if count:
+            else:
+                at_end = True
+            if turns or tape.moved:
                 handle.last = Cursor(tape.cursor(), tape.realtime() / _MICRO)
         except JournalError:
-            if count:
+            if turns:
                 self._begin_again(handle)  # what was read is read again, from where all of it had been queued
             raise
         if handle.last is not None:
@@ -386,7 +322,7 @@ class JournalSource:
     def _has_had(stream: _Stream, tape: Tape) -> bool:
         """True when the present entry was handed over to *stream* before, or is too old for it."""
         if stream.after is not None:
-            here = Place.of(tape.cursor())
+            here = tape.place()
             if here is None or not here.reaches(stream.after):
                 return True
             had = here[:2] == stream.after[:2]
@@ -399,29 +335,31 @@ class JournalSource:
     def _tape(self, handle: _Handle) -> Tape:
         if handle.tape is not None:
             return handle.tape
-        tape = self._opener(handle.options)
+        tape = (self._second if handle.second else self._opener)(handle.options)
         try:
             streams = handle.streams.values()
             groups = [group for stream in streams for group in stream.match.groups]
             tape.match([] if any(not stream.match.groups for stream in streams) else list(dict.fromkeys(groups)))
-            self._seek(handle, tape)
+            start = self._seek(handle, tape)
         except BaseException:
             tape.close()
             raise
         handle.tape = tape
+        handle.behind = any(stream.after or (not stream.live and stream.since > start) for stream in streams)
         handle.places = handle.options.places()
         handle.router = Router((stream, stream.match) for stream in streams)
         return tape
 
-    def _seek(self, handle: _Handle, tape: Tape) -> None:
-        """Go to where the earliest stream begins."""
+    def _seek(self, handle: _Handle, tape: Tape) -> int:
+        """Go to where the earliest stream begins; return the time (microseconds) that this is."""
         known = [stream for stream in handle.streams.values() if stream.after is not None]
         floor = min((stream.since for stream in handle.streams.values() if stream.after is None), default=None)
         first = min(known, key=lambda stream: stream.after.realtime if stream.after else 0, default=None)
         if first is not None and first.after is not None and (floor is None or first.after.realtime <= floor):
             tape.seek_cursor(first.here)
-        else:
-            tape.seek_time(floor or 0)
+            return first.after.realtime
+        tape.seek_time(floor or 0)
+        return floor or 0
 
     def _begin_again(self, handle: _Handle) -> None:
         """Have the journal opened anew, each stream to go on behind what has been read for it."""
@@ -487,8 +425,3 @@ class JournalSource:
             waiting.loop.remove_reader(descriptor)
         if not waiting.future.done():
             waiting.future.set_result(None)
-
-
-def _absent(options: JournalOptions) -> str:
-    where = options.path or ", ".join(options.files)
-    return f"{where}: there is no such journal" if where else "no journal is kept on this machine"

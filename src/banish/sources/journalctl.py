@@ -13,7 +13,7 @@ import struct
 import subprocess
 from collections.abc import Sequence
 
-from banish.sources.tape import LOCAL, RUNTIME, SYSTEM, USER, JournalError, JournalOptions
+from banish.sources.tape import LOCAL, RUNTIME, SYSTEM, USER, JournalError, JournalOptions, Stepping
 
 _BLOCK = 1 << 16
 _LONGEST = 1 << 26
@@ -26,7 +26,7 @@ _FIELDS = (
 _Fields = dict[bytes, list[bytes]]
 
 
-class Journalctl:
+class Journalctl(Stepping):
     """One running journalctl; a ``tape.Tape``. It is started by the first step after a seek."""
 
     def __init__(self, options: JournalOptions, program: str = "journalctl") -> None:

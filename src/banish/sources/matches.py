@@ -12,10 +12,12 @@ from __future__ import annotations
 import itertools
 import re
 import shlex
-from collections.abc import Iterable, Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from banish.errors import ConfigError, Problem
+from banish.sources.tape import Entry, JournalOptions
 
 Group = tuple[tuple[bytes, frozenset[bytes]], ...]
 """Fields, each with the values of which it must have one."""
@@ -25,12 +27,6 @@ _REMEMBERED = 4096
 """Combinations of values whose matches are remembered; all are forgotten when there are more."""
 
 T = TypeVar("T")
-
-
-class Valued(Protocol):
-    def get(self, field: bytes) -> bytes | None: ...
-
-    def every(self, field: bytes) -> Sequence[bytes]: ...
 
 
 class Match:
@@ -75,6 +71,20 @@ def _by_field(terms: Iterable[bytes]) -> Group:
     return tuple((field, frozenset(values)) for field, values in fields.items())
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a jail wants of the journal."""
+
+    options: JournalOptions
+    journalmatch: tuple[str, ...] = ()
+    """As in ``journalmatch``; a ConfigError comes of it when it is none."""
+
+    @property
+    def name(self) -> str:
+        text = Match(self.journalmatch).text
+        return f"{self.options} {text}" if text else str(self.options)
+
+
 class Router(Generic[T]):
     """Tells which of *routes*, each with its match, an entry goes to."""
 
@@ -85,7 +95,7 @@ class Router(Generic[T]):
         self._fields = tuple(sorted({field for _, groups in self._routes for group in groups for field, _ in group}))
         self._known: dict[tuple[tuple[bytes, ...] | bytes | None, ...], tuple[T, ...]] = {}
 
-    def routes(self, entry: Valued) -> tuple[T, ...]:
+    def routes(self, entry: Entry) -> tuple[T, ...]:
         """Return the routes of *entry*, which meets one match at least."""
         if self._certain:
             return self._all

@@ -109,10 +109,16 @@ def unread(path: str, position: Position, present: Identity | None, by_inode_onl
     return [rest, *_newer(siblings, sibling, rest.renamed)]
 
 
-def rotated_since(path: str, identity: Identity, present: Identity) -> list[Rest]:
-    """Return the files rotated after the one with *identity*, which is open already, and before *present*; oldest first."""
+def rotated_since(path: str, identity: Identity, present: Identity, known: Position) -> list[Rest]:
+    """Return the files rotated after the one with *identity*, which is open already, and before *present*; oldest first.
+
+    That one may have been compressed since: then it is found by what it holds, *known*.
+    """
     siblings = list(_siblings(path, present))
     sibling = next((each for each in siblings if each.identity == identity), None)
+    if sibling is None and (found := _found(siblings, known, by_inode_only=False)) is not None:
+        found[0].file.close()
+        sibling = found[1]
     return _newer(siblings, sibling, renamed=True) if sibling else []
 
 

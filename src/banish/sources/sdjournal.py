@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any
 
 from banish.sources import sigbus
-from banish.sources.tape import JournalError, JournalOptions
+from banish.sources.tape import JournalError, JournalOptions, Stepping
 
 _LIBRARY = "libsystemd.so.0"
 _string_at = ctypes.string_at
@@ -74,7 +74,7 @@ def library() -> ctypes.CDLL | None:
     return found
 
 
-class SdJournal:
+class SdJournal(Stepping):
     """One handle on the journal that *options* mean; a ``tape.Tape``. Raises JournalError when it cannot be opened."""
 
     def __init__(self, options: JournalOptions) -> None:

@@ -1,6 +1,7 @@
-"""What a reader of the journal does, whoever does it: libsystemd in this process (``sdjournal``) or journalctl(1) (``journalctl``).
+"""What a reader of the journal does, whoever does it.
 
-A tape stands at one entry of the journal, or before the first. It knows nothing of jails, lines or time.
+Three do: we ourselves (``filetape``), libsystemd in this process (``sdjournal``), and journalctl(1) beside it (``journalctl``). A tape
+stands at one entry of the journal, or before the first. It knows nothing of jails.
 """
 
 from __future__ import annotations
@@ -8,9 +9,14 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
+
+from banish.lines.entries import EntryWriter, stated
+
+T = TypeVar("T")
 
 SYSTEM = 4
 """SD_JOURNAL_SYSTEM: the journal of services and the kernel, not those of users; fail2ban's own default."""
@@ -72,23 +78,6 @@ def _journals(place: str) -> Iterator[str]:
         yield from glob.iglob(os.path.join(glob.escape(place), depth, "*.journal"))
 
 
-class Tape(Protocol):
-    """A reader of one journal. Everything may raise JournalError; what then helps is to open another."""
-
-    def match(self, groups: Sequence[Sequence[bytes]]) -> None: ...
-    def seek_cursor(self, cursor: str) -> None: ...
-    def seek_time(self, usec: int) -> None: ...
-    def step(self) -> bool: ...
-    def fileno(self) -> int | None: ...
-    def changed(self) -> None: ...
-    def get(self, field: bytes) -> bytes | None: ...
-    def every(self, field: bytes) -> Sequence[bytes]: ...
-    def realtime(self) -> int: ...
-    def monotonic(self) -> int: ...
-    def cursor(self) -> str: ...
-    def close(self) -> None: ...
-
-
 class Place(NamedTuple):
     """Where an entry stands, read off its cursor: which of two entries comes first."""
 
@@ -115,3 +104,74 @@ class Place(NamedTuple):
         if self.boot == other.boot:
             return self.monotonic >= other.monotonic
         return self.realtime >= other.realtime
+
+
+class Entry(Protocol):
+    """The present entry of a tape, or as much of it as it takes to know whose it is."""
+
+    def get(self, field: bytes) -> bytes | None: ...
+    def every(self, field: bytes) -> Sequence[bytes]: ...
+
+
+class Tape(Protocol):
+    """A reader of one journal. Everything may raise JournalError; what then helps is to open another."""
+
+    def match(self, groups: Sequence[Sequence[bytes]]) -> None: ...
+    def seek_cursor(self, cursor: str) -> None: ...
+    def seek_time(self, usec: int) -> None: ...
+    def lines(
+        self, routes: Callable[[Entry], tuple[T, ...]], writer: EntryWriter
+    ) -> Iterator[tuple[tuple[T, ...], bytes]]:
+        """Yield the entries that follow, as far as there are any: where each goes by *routes*, and its line.
+
+        Now and then nothing is yielded, with no routes: entries are passed over, and that takes its time too.
+        """
+
+    @property
+    def moved(self) -> bool:
+        """True when it stands at another entry than before `lines` was called last, though nothing was yielded."""
+
+    def fileno(self) -> int | None: ...
+    def changed(self) -> None: ...
+    def realtime(self) -> int: ...
+    def cursor(self) -> str: ...
+    def place(self) -> Place | None: ...
+    def close(self) -> None: ...
+
+
+class Stepping(ABC):
+    """A tape that stands at one entry, and is asked for each of its fields."""
+
+    moved = False
+
+    @abstractmethod
+    def step(self) -> bool:
+        """Go to the next entry; False when there is none yet."""
+
+    @abstractmethod
+    def get(self, field: bytes) -> bytes | None:
+        """Return the first value of *field*."""
+
+    @abstractmethod
+    def every(self, field: bytes) -> Sequence[bytes]:
+        """Return all values of *field*."""
+
+    @abstractmethod
+    def realtime(self) -> int: ...
+
+    @abstractmethod
+    def monotonic(self) -> int: ...
+
+    @abstractmethod
+    def cursor(self) -> str: ...
+
+    def place(self) -> Place | None:
+        """Return where the present entry stands."""
+        return Place.of(self.cursor())
+
+    def lines(
+        self, routes: Callable[[Entry], tuple[T, ...]], writer: EntryWriter
+    ) -> Iterator[tuple[tuple[T, ...], bytes]]:
+        """See `Tape.lines`."""
+        while self.step():
+            yield routes(self), writer.line(self, stated(self))
