@@ -196,7 +196,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ranked = sorted(found)
         print(f"{what}: median {ranked[len(ranked) // 2]:.3f} s, most {ranked[-1]:.3f} s")
     print(f"{len(outcome.differences)} differences from a daemon that was left alone")
-    for difference in outcome.differences[:50]:
+    for difference in sorted(outcome.differences, key=lambda text: "'asked'" in text)[:50]:
         print(f"  {difference}")
     return 1 if outcome.differences else 0
 

@@ -78,7 +78,7 @@ enabled = true
 filter = plain
 logpath = {logs}/asked.log
 maxretry = 3
-ignorecommand = sleep 0.1; case <ip> in *[13579]) exit 0;; esac; exit 1
+ignorecommand = sleep 0.02; case <ip> in *[13579]) exit 0;; esac; exit 1
 ignorecache = key="<ip>", max-count=1000, max-time=1s
 """
 LOGS = ("auth.log", "app.log", "door.log", "undated.log", "web.log", "asked.log")

@@ -95,6 +95,8 @@ class Pipeline:
         """When the live batch that is carried out at present was read: Unix seconds, and by ``perf_counter``."""
         self._expired_at: float | None = None
         """Until when bans have been ended, which the database does not know yet."""
+        self._passed = False
+        """Whether the database has been told of that in this run."""
         self._incidents: list[Incident] = []
         self._positions: dict[str, Position | Cursor] = {}
         self._saved: dict[str, Position | Cursor] = {}
@@ -237,8 +239,10 @@ class Pipeline:
         self._note(now)
         if not (bans or ended or jails or self._positions or self._incidents or self._store.dirty):
             return
-        # Whatever ended is saved at once, so that this is exact although it is not written with every ban.
-        if self.remembering is not None and self._expired_at is not None and (ended or self.remembering.ended is None):
+        # Whatever ends is saved at once, so that this is exact although it is not written with every ban. The first save of a run
+        # brings into the history what ended in between.
+        if self.remembering is not None and self._expired_at is not None and (ended or not self._passed):
+            self._passed = True
             self.remembering.passed(self._expired_at, self.clock.mark)
         incidents, self._incidents = self._incidents, []
         try:
