@@ -128,6 +128,7 @@ class _JailLoader:
         given = {
             "fail2ban_version": Text.at(banish.__version__, BUILT_IN),
             "fail2ban_confpath": Text.at(str(tree.user or tree.packaged), BUILT_IN),
+            "banish_data": Text.at(str(tree.packaged), BUILT_IN),
         }
         self._tree = tree
         self._variables = (*sorted(unknown.VARIABLES), *files.options(name))
