@@ -119,6 +119,7 @@ SERVICES = (
     _web("Nginx Proxy Manager Plus", "npmplus"),
     _web("BunkerWeb", "bunkerweb"),
     _web("Zoraxy", "zoraxy", "zoraxy"),
+    _web("Coraza", "coraza"),
     _web("open-appsec", "openappsec", "cp-nano-agent"),
     # Databases and directories
     Service("MySQL or MariaDB", "mysqld-auth", "mysqld mariadbd"),
@@ -206,6 +207,7 @@ SERVICES = (
     _web("Mealie", "mealie", "mealie"),
     _web("Miniflux", "miniflux", "miniflux"),
     _web("ntfy", "ntfy", "ntfy"),
+    _web("Deluge", "deluge", "deluge-web deluged"),
     _web("qBittorrent", "qbittorrent", "qbittorrent*"),
     _web("Sonarr", "sonarr", "sonarr Sonarr"),
     _web("Radarr", "radarr", "radarr Radarr"),
