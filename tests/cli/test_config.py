@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import banish
 from banish.cli.banish import main
 
 STOCK = """[INCLUDES]
@@ -36,6 +38,11 @@ destemail = root@example.org
 filter = web
 logpath = /nosuch/web.log
 """
+
+SHIPPED = re.findall(
+    r"^\[(?!DEFAULT|INCLUDES)([^]]+)]", (Path(banish.__file__).parent / "data" / "jail.conf").read_text(), re.MULTILINE
+)
+"""The jails of the packaged jail.conf, in order."""
 
 
 @pytest.fixture
@@ -143,11 +150,11 @@ def test_the_overview_names_every_jail(ask: Any, tree: Path) -> None:
     assert code == 0
     assert "web  web  /nosuch/web.log  nftables tell\n" in out
     assert "\nleft out\n  broken: " in out
-    assert out.endswith("\n1 enabled, 1 left out, 2 disabled\n")
+    assert out.endswith(f"\n1 enabled, 1 left out, {len(SHIPPED) + 1} disabled\n")
     document = json.loads(ask("--json")[1])
     assert document["config"] == str(tree)
     assert [(row["name"], row["problem"] is None) for row in document["jails"]] == [("web", True), ("broken", False)]
-    assert document["disabled"] == ["sshd", "off"]
+    assert document["disabled"] == [*SHIPPED, "off"]
     assert ask("broken")[0] == 6
     assert ask("broken", "--json")[0] == 6
 
