@@ -75,7 +75,7 @@ def verdicts(samples: Sequence[Sample], failures: Sequence[Found]) -> list[Found
 
 
 def test_there_are_samples_for_every_filter() -> None:
-    filters = {path.stem for path in (DATA / "filter.d").glob("*.conf")} - {"common"}
+    filters = {path.stem for path in (DATA / "filter.d").glob("*.conf") if not path.stem.endswith("common")}
 
     assert {path.stem for path in SAMPLES.glob("*.log")} == filters
 
