@@ -44,15 +44,7 @@ for text in (b"GET / HTTP/1.0\\r\\n\\r\\n", b"\\x16\\x03\\x00\\x00\\x05zzzzz"):
 def main() -> None:
     machine.enter(["dovecot-imapd", "dovecot-pop3d", "dovecot-managesieved", "openssl"])
     with Stage({"alice": SECRET}) as stage:
-        certificate = [
-            "-keyout",
-            "/run/lab/key.pem",
-            "-out",
-            "/run/lab/certificate.pem",
-            "-subj",
-            "/CN=mail.example.org",
-        ]
-        stage.server.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *certificate])
+        stage.certificate()
         show, talk = stage.show, stage.talk
         users = Path("/run/lab/users")
         users.write_text(f"alice:{{PLAIN}}{SECRET}\n")

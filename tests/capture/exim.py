@@ -100,19 +100,10 @@ def _b64(text: str) -> str:
 def main() -> None:
     machine.enter(["exim4-daemon-heavy", "openssl"])
     with Stage({"alice": SECRET}) as stage:
-        certificate = [
-            "-keyout",
-            "/run/lab/key.pem",
-            "-out",
-            "/run/lab/certificate.pem",
-            "-subj",
-            "/CN=mail.example.org",
-        ]
-        stage.server.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *certificate])
+        stage.certificate()
         logs = Path("/run/lab/exim")
         logs.mkdir(mode=0o777)
         logs.chmod(0o777)
-        Path("/run/lab/key.pem").chmod(0o644)
         talk = stage.talk
         kinds = (
             ("/run/lab/exim/%slog", "+smtp_protocol_error", ""),

@@ -171,6 +171,12 @@ class Stage:
             self._dns = True
             self.start([sys.executable, "-IS", "-c", _DNS])
 
+    def certificate(self) -> None:
+        """Make a certificate for the server: /run/lab/certificate.pem, and /run/lab/key.pem, that everybody may read."""
+        words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=mail.example.org"]
+        self.server.run([*words, "-keyout", "/run/lab/key.pem", "-out", "/run/lab/certificate.pem"])
+        Path("/run/lab/key.pem").chmod(0o644)
+
     def show(self, title: str, act: Callable[[], object], *, log: Path | None = None, settle: float = 0.4) -> None:
         """Do *act*, and print what the server logged meanwhile under *title*, once its log has been still for *settle* seconds."""
         log = log or self.log

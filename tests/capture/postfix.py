@@ -96,15 +96,7 @@ def _start(stage: Stage, more: str = "", *, postscreen: bool = False) -> None:
 def main() -> None:
     machine.enter(["postfix", "dovecot-core", "openssl"])
     with Stage({"alice": SECRET}) as stage:
-        certificate = [
-            "-keyout",
-            "/run/lab/key.pem",
-            "-out",
-            "/run/lab/certificate.pem",
-            "-subj",
-            "/CN=mail.example.org",
-        ]
-        stage.server.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *certificate])
+        stage.certificate()
         names = {"example.org": SERVER, "example.com": SERVER}
         listed = {"66.2.0.192.rbl.example.org": "127.0.0.2", **names}
         stage.names(names)

@@ -70,10 +70,7 @@ def server() -> Iterator[Host]:
 
 
 def test_it_names_exactly_what_runs(server: Host) -> None:
-    config = server.lab.path(Path("/run/lab/banish/jail.d"))
-    config.mkdir(parents=True)
-    (config / "own.conf").write_text("[postfix]\n[nginx-http-auth]\n")
-    command = [sys.executable, "-m", "banish.cli.banish", "setup", "--dry-run", "--config", "/run/lab/banish"]
+    command = [sys.executable, "-m", "banish.cli.banish", "setup", "--dry-run", "--config", "/run/lab/nothing"]
     document = json.loads(server.run([*command, "--json"]).stdout)
     assert [row["service"] for row in document["found"]] == ["OpenSSH", "Postfix", "nginx"]
     assert document["unknown"] == document["containers"] == []
@@ -81,5 +78,5 @@ def test_it_names_exactly_what_runs(server: Host) -> None:
     assert states.pop("sshd") == "on"
     assert {"postfix", "nginx-http-auth"} <= states.keys()
     assert set(states.values()) == {"proposed"}
-    assert not (config.parent / "jail.local").exists()
+    assert not server.lab.path(Path("/run/lab/nothing")).exists()
     assert "OpenSSH       listens on port 22\n" in server.run(command).stdout
