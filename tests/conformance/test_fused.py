@@ -50,7 +50,7 @@ pytestmark = pytest.mark.skipif(pcre2.library() is None, reason="needs libpcre2-
 def ours(work: Path) -> list[Variant]:
     user = work / "ours"
     user.mkdir()
-    names = sorted(path.stem for path in (DATA / "filter.d").glob("*.conf") if path.stem != "common")
+    names = sorted(path.stem for path in (DATA / "filter.d").glob("*.conf") if not path.stem.endswith("common"))
     jails = "".join(f"[{name}]\nfilter = {name}\nlogpath = {work}/log\nenabled = true\n" for name in names)
     (user / "jail.local").write_text(f"[DEFAULT]\nbackend = auto\naction =\n{jails}")
     found = [
