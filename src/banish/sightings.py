@@ -116,9 +116,13 @@ class Sightings:
                         at = timing.at
                 if at is None or (found := sight(row[0])) is None:
                     continue
-                session = farewells(row[0])
-                if session is not None and ends(row[session], at):
-                    continue
                 if ignores and not isinstance(self._filter.find(Line(row[-1], fused.message(row), at)), Sighting):
                     continue
-                yield found(row), None, at
+                place = farewells(row[0])
+                if place is None:
+                    yield found(row), None, at
+                elif place >= 0:
+                    if not ends(row[place], at):
+                        yield found(row), None, at
+                elif not self._is_farewell((sighting := found(row)).fields, at):
+                    yield sighting, None, at

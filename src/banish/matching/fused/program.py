@@ -5,7 +5,8 @@
     program(filter, dates)     the program, or a Refusal with the reason
     program.chunks(data)       rows, one for each line of a buffer, in order
     program.sight[mark](row)   what ``Filter.find`` finds in that line
-    program.farewells[mark]    the place in the row of the session that such a line ends, if it is mere news (see ``sessions``)
+    program.farewells[mark]    where such a line may be mere news that ends a session (see ``sessions``): the session's place
+                               in the row if it surely is, otherwise -1, and the fields of the sighting tell
     program.message(row)       what is left of the line without its date
 
 The expression is found at the beginning of every line, and puts what it found there: which failregex, the date's text, and the
@@ -339,9 +340,14 @@ def _parts(expression: Expression, taking_part: frozenset[int], place: dict[int,
 
 
 def _farewell(parts: _Parts) -> int | None:
-    """Return the place of the session that a line with these fields ends, if the line is certain to be mere news."""
-    session, news, ends = parts.get("mlfid"), parts.get("nofail") or parts.get("mlfgained"), parts.get("mlfforget")
-    return session if isinstance(session, int) and isinstance(news, str) and isinstance(ends, str) else None
+    """Return what `Program.farewells` says of lines with these fields; None where none of them can be a farewell."""
+    session, ends = parts.get("mlfid"), parts.get("mlfforget")
+    news = [parts[name] for name in ("nofail", "mlfgained") if name in parts]
+    if session is None or ends is None or not news:
+        return None
+    # A text that is always the same is captured for certain, a place in the row may be empty.
+    certain = isinstance(ends, str) and ends and any(isinstance(each, str) and each for each in news)
+    return session if certain and isinstance(session, int) else -1
 
 
 def _taken(index: int, parts: _Parts) -> Sight:
