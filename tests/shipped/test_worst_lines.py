@@ -33,8 +33,8 @@ def test_no_line_is_given_up(name: str, ours: list[Variant]) -> None:
     ):  # the mode with the most expressions first
         if not tried.issuperset(variant.filter.failregex):
             tried.update(variant.filter.failregex)
-            # Once more before judgement: beside a busy neighbour the same search takes more of a processor's time.
-            assert gives_up(variant) == 0 or gives_up(variant) == 0, variant.name
+            # Again before judgement: beside a busy neighbour the same search takes more of a processor's time.
+            assert any(gives_up(variant) == 0 for _ in range(4)), variant.name
 
 
 def test_a_slow_filter_is_found() -> None:

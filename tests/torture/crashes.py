@@ -32,7 +32,9 @@ BURST = 12
 _BANS = """
     SELECT jail, id, iif(asked, 0, at), iif(asked, 1e10, expires_at), ban_count, iif(asked, 0, failures), iif(asked, '', reason)
     FROM (SELECT *, jail = 'asked' AS asked FROM bans) ORDER BY jail, id"""
-_EVIDENCE = "SELECT jail, id, matches, fields FROM evidence WHERE jail != 'asked' ORDER BY jail, id"
+# Lines without their places: how well those are known depends on where the log was read piece by piece.
+_LINES = "SELECT json_group_array(iif(type = 'array', json_extract(value, '$[0]'), value)) FROM json_each(matches)"
+_EVIDENCE = f"SELECT jail, id, ({_LINES}) AS lines, fields FROM evidence WHERE jail != 'asked' ORDER BY jail, id"
 _EVENTS = "SELECT jail, kind, id, iif(jail = 'asked', '', reason) FROM events WHERE jail != 'asked' OR kind = 'banned'"
 _ASK = """
 import json, sqlite3, sys

@@ -237,7 +237,8 @@ class Pipeline:
         ended = [(change.decision.jail, change.decision.id) for change in changes if change.op == "unban"]
         unbans, pardons = ([], ended) if pardoned else (ended, [])
         self._note(now)
-        if not (bans or ended or jails or self._positions or self._incidents or self._store.dirty):
+        news = bans or ended or jails or self._positions or self._incidents
+        if not (news or self._store.dirty or self._store.lost(now)):
             return
         # Whatever ends is saved at once, so that this is exact although it is not written with every ban. The first save of a run
         # brings into the history what ended in between.

@@ -65,6 +65,7 @@ class Store:
         self._identity: tuple[int, int] | None = None
         """Which file it is; None when there is none."""
         self._looked_at = -LOOK_EVERY
+        self._lost = False
         self.in_force: Callable[[], Iterable[Decision]] = tuple
         """All bans that stand, for a new file in place of one that is lost."""
         self._trouble: Exception | None = None
@@ -166,7 +167,7 @@ class Store:
             waiting.pardon(key)
         waiting.place(positions or {})
         self._places.update(positions or {})
-        if not self.dirty:
+        if not (self.dirty or self._lost):
             return
         if self._trouble is not None and 0 <= now - self._failed_at < self._pause:
             self._waiting.bound(PENDING)
@@ -175,6 +176,13 @@ class Store:
         error = self._attempt(now)
         if error is not None and str(error) != str(known):
             raise self._unsaved(error) from error
+
+    def lost(self, now: float) -> bool:
+        """Tell whether somebody has deleted or replaced the file, which the next `save` mends. It is looked at once a second."""
+        if not self._lost and self._identity is not None and not 0 <= now - self._looked_at < LOOK_EVERY:
+            self._looked_at = now
+            self._lost = file.identity(self._name) != self._identity
+        return self._lost
 
     @property
     def pending(self) -> int:
@@ -356,10 +364,7 @@ class Store:
 
     def _look(self, now: float) -> None:
         """Raise DamagedError when somebody has deleted or replaced the file: what is written would go nowhere."""
-        if self._identity is None or 0 <= now - self._looked_at < LOOK_EVERY:
-            return
-        self._looked_at = now
-        if file.identity(self._name) != self._identity:
+        if self.lost(now):
             raise file.DamagedError("it was deleted, or another file put in its place")
 
     def _replace(self, damage: Exception, now: float) -> None:
@@ -368,6 +373,7 @@ class Store:
         self._connection.close()
         # Until the new one is there: nothing else would be tried again.
         self._connection, self._stand_in, self._identity = file.nothing(path), "nothing", None
+        self._lost = False
         aside = file.move_aside(path, now)
         kept = f"what was there is kept as {aside}; delete it when it is not needed" if aside.exists() else ""
         self._found = Problem(
