@@ -24,7 +24,6 @@ ignoreself = false
 maxretry = {retries}
 bantime = 1h
 usedns = no
-enabled = true
 backend = auto
 port = 22
 protocol = tcp
@@ -158,7 +157,7 @@ def wait_until(log: Path, text: str, timeout: float = 60.0, *, whole: bool = Fal
 
 
 def _jails(logs: dict[str, Path], retries: int) -> str:
-    told = "".join(f"\n[{name}]\nfilter = {name}\nlogpath = {log}\n" for name, log in logs.items())
+    told = "".join(f"\n[{name}]\nenabled = true\nfilter = {name}\nlogpath = {log}\n" for name, log in logs.items())
     return _DEFAULTS.format(retries=retries) + told
 
 

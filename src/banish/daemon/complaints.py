@@ -20,14 +20,17 @@ from banish.sources.journal import JournalSource
 
 def unreadable(jails: Mapping[str, Running], source: FileSource | Inputs) -> list[Problem]:
     """Return what keeps log files from being read: one problem for each jail that wants them, and each kind of trouble."""
+    problems = source.problems()
+    wanted: dict[str, list[str]] = {}
+    for name, running in jails.items() if problems else ():
+        if running.config.reads == "files":
+            for each in running.config.logpaths:
+                wanted.setdefault(each.pattern, []).append(name)
     paths: dict[tuple[str, str], list[str]] = {}
-    for path, problem in source.problems():
+    for path, problem in problems:
         patterns = source.patterns_of(path) or {path}
-        for name, running in jails.items():
-            if running.config.reads == "files" and any(
-                wanted.pattern in patterns for wanted in running.config.logpaths
-            ):
-                paths.setdefault((name, problem.removeprefix(f"{path}: ")), []).append(path)
+        for name in {name: None for pattern in patterns for name in wanted.get(pattern, ())}:
+            paths.setdefault((name, problem.removeprefix(f"{path}: ")), []).append(path)
     return [
         Problem(text, "", name, "logpath", ", ".join(found), jails[name].config.origins.get("logpath"), "warning")
         for (name, text), found in paths.items()
