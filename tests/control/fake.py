@@ -190,6 +190,7 @@ class FakeControl:
             "failures": 8, "bans": 2, "banned": 1, "read_to_ban": 0.004, "cpu_seconds": 1.5, "problems": [HOSTILE], "jails": [jail],
             "sources": [{"name": "/var/log/auth.log", "lines": 100, "bytes": 9000, "lag_bytes": 2048}],
             "networks": [{"address": "192.0.2.7", "jail": "sshd", "failures": 2, "maxretry": 3, "last_at": NOW - 5}],
+            "neighbours": [{"network": "192.0.2.0/24", "addresses": 3, "failures": 5}],
             "users": [{"user": HOSTILE, "addresses": 1, "failures": 2}],
         }  # fmt: skip
 

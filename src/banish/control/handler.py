@@ -234,6 +234,8 @@ class Figures(TypedDict):
     sources: list[dict[str, Any]]
     networks: list[dict[str, Any]]
     """Who fails most at present: ``address``, ``jail``, ``failures``, ``last_at``."""
+    neighbours: list[dict[str, Any]]
+    """Where several fail: ``network`` (/24 or /64), ``addresses``, ``failures``."""
     users: list[dict[str, Any]]
     """As whom: ``user``, ``addresses``, ``failures``."""
 

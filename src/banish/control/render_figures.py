@@ -40,6 +40,9 @@ def view(now: dict[str, Any], before: dict[str, Any] | None, paint: Paint, *, ro
     if now["networks"]:
         yield ""
         yield from _networks(now, paint, rows)
+    if now.get("neighbours"):
+        yield ""
+        yield from _neighbours(now, paint, rows)
     if now["users"]:
         yield ""
         yield from _users(now, paint, rows)
@@ -118,6 +121,12 @@ def _networks(now: dict[str, Any], paint: Paint, rows: int) -> Iterator[str]:
     for row in now["networks"][:rows]:
         counted = f"{row['failures']} of {row['maxretry']}"
         cells.append((_name(row["address"]), _name(row["jail"]), counted, f"{left(now['at'] - row['last_at'])} ago"))
+    yield from table(cells, paint).splitlines()
+
+
+def _neighbours(now: dict[str, Any], paint: Paint, rows: int) -> Iterator[str]:
+    cells: list[tuple[str, ...]] = [("network", "failures", "addresses")]
+    cells += [(_name(row["network"]), str(row["failures"]), str(row["addresses"])) for row in now["neighbours"][:rows]]
     yield from table(cells, paint).splitlines()
 
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from heapq import nlargest
+from itertools import islice
 from typing import Any
 
 import banish
+from banish.addresses import parse, show
 from banish.control.handler import Figures
 from banish.daemon.desks.desk import Desk
 
 TOP = 50
 """Addresses of each jail that are looked at, and rows of each list."""
+LOOKED_AT = 20_000
+"""Addresses of each jail of which the networks are counted."""
 
 
 class FiguresDesk(Desk):
@@ -30,6 +35,7 @@ class FiguresDesk(Desk):
         networks: list[dict[str, Any]] = []
         users: Counter[str] = Counter()
         addresses_of: defaultdict[str, set[str]] = defaultdict(set)
+        neighbours: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for name, running in sorted(daemon.running.items()):
             sources.update({row.path: row.lag_bytes for row in daemon.sources_of(name)})
             jails.append(
@@ -53,6 +59,9 @@ class FiguresDesk(Desk):
                 for user in _users(fields):
                     users[user] += retries
                     addresses_of[user].add(id_)
+            for id_, retries in islice(running.jail.window.ids(), LOOKED_AT):
+                if around := _around(id_):
+                    neighbours[around][id_] = neighbours[around].get(id_, 0) + retries
         networks.sort(key=lambda row: (-row["failures"], -row["last_at"]))
         judged = {name: daemon.pipeline.judged[name] for name in sorted(sources)}
         took = measures.read_to_ban
@@ -76,11 +85,28 @@ class FiguresDesk(Desk):
                 for name, one in judged.items()
             ],
             "networks": networks[:TOP],
+            "neighbours": _busiest(neighbours),
             "users": [
                 {"user": user, "addresses": len(addresses_of[user]), "failures": count}
                 for user, count in users.most_common(TOP)
             ],
         }
+
+
+def _around(id_: str) -> str:
+    """Return the network that an address is counted with: /24 of IPv4, /64 of IPv6; empty for what is no address."""
+    network = parse(f"{id_}/{64 if ':' in id_ else 24}")
+    return "" if network is None else show(network)
+
+
+def _busiest(neighbours: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
+    """Return the networks from which more than one address fails, those with the most failures first."""
+    rows: list[dict[str, Any]] = [
+        {"network": network, "addresses": len(failures), "failures": sum(failures.values())}
+        for network, failures in neighbours.items()
+        if len(failures) > 1
+    ]
+    return nlargest(TOP, rows, key=lambda row: (row["failures"], row["addresses"]))
 
 
 def _users(fields: Mapping[str, Any]) -> list[str]:
