@@ -30,10 +30,7 @@ def main(argv: list[str] | None = None) -> int:
         socket=words.socket.absolute(),
         data=Path(str(resources.files("banish"))) / "data",
         loglevel=words.loglevel,
-        # A log path of the command line is meant from where the command was given; the daemon leaves that directory.
-        logtarget=words.logtarget
-        if words.logtarget is None or words.logtarget.isupper()
-        else str(Path(words.logtarget).absolute()),
+        logtarget=None if words.logtarget is None else _target(words.logtarget),
     )
     if words.foreground:
         return _run(options, ready=lambda: None)
@@ -73,6 +70,12 @@ def _run(options: Options, ready: Callable[[], None]) -> int:
     finally:
         daemon.logbook.close()
     return commands.OK
+
+
+def _target(text: str) -> str:
+    """Return *text* for the daemon: a path is meant from where the command was given, a directory that it leaves."""
+    word = text.partition("[")[0]  # STDOUT, SYSLOG[facility=auth]
+    return text if word.isalpha() and word.isupper() else str(Path(text).absolute())
 
 
 def _in_background(run: Callable[[Callable[[], None]], int]) -> int:
