@@ -7,11 +7,14 @@ import json
 import os
 import platform
 import sys
+import sysconfig
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import bans, client, flood, heal, journal, lines, live, restart, sources
+from bench.sides import alike, fail2ban_python
 from bench.table import BenchError, Row, render
 from lab.namespaces import Lab, LabError, can_run
 
@@ -32,6 +35,8 @@ HEADINGS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure what *argv* asks for (``sys.argv`` unless given); 0 when every part could be measured."""
     words = _arguments(argv)
+    if argv is None:
+        _change_interpreter()
     # What we start on hosts of the laboratory begins in another directory, and must find us all the same.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     real = words.corpus or os.environ.get("BANISH_BENCH_CORPUS")
@@ -60,6 +65,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     for trouble in troubles:
         print(trouble, file=sys.stderr)
     return 1 if troubles else 0
+
+
+def _change_interpreter() -> None:
+    """Go on in the interpreter that fail2ban is installed for, where that can load us: it is the programs that are compared."""
+    with suppress(BenchError):
+        python = fail2ban_python()
+        if not os.path.samefile(python, sys.executable) and alike(python):
+            places = (str(ROOT / "src"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+            os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(places))
+            os.execv(python, [python, *sys.orig_argv[1:]])
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -27,6 +27,8 @@ from lab.daemon import Daemon
 from lab.namespaces import Lab
 
 JAILS, BANS = 100, 100_000
+_BANISH = "import sys; from banish.cli.banish import main; sys.exit(main())"
+"""What the program ``banish`` consists of, as it is installed."""
 _END = b"<F2B_END_COMMAND>"
 _JAIL = "[jail{number}]\nenabled = true\nfilter = sshd\nlogpath = {log}\naction = nftables[type=allports]\n"
 
@@ -71,7 +73,7 @@ def main() -> None:
 
 
 def _ask(path: str, runs: int) -> dict[str, list[float]]:
-    banish = [str(Path(sys.executable).with_name("banish")), "--socket", path]
+    banish = [sys.executable, "-c", _BANISH, "--socket", path]
     ways: dict[str, Callable[[], float]] = {
         "python": lambda: _run([sys.executable, "-c", "pass"]),
         "status": lambda: _run([*banish, "status"]),

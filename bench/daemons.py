@@ -111,7 +111,9 @@ def fail2ban(lab: Lab, jails: Sequence[str], retries: int, *, name: str = "fail2
         return int(failed[1]), int(banned[1])
 
     server = host.popen(
-        [fail2ban_python(), "/usr/bin/fail2ban-server", "-f", "-c", place, "start"], stdout=subprocess.DEVNULL
+        [fail2ban_python(), "/usr/bin/fail2ban-server", "-f", "-c", place, "start"],
+        stdout=subprocess.DEVNULL,
+        environment={"PYTHONPATH": ""},
     )
     try:
         for jail in jails:

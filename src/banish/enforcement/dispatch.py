@@ -150,10 +150,9 @@ class Dispatch:
         """
         found = {}
         for name, post in self._posts.items():
-            enforcer: object = post.enforcer
             # Where it cannot be listened to, the look every few seconds serves as well, and tells what is wrong.
             with contextlib.suppress(Exception):
-                if isinstance(enforcer, Attentive) and (descriptor := enforcer.listen()) is not None:
+                if post.attentive is not None and (descriptor := post.attentive.listen()) is not None:
                     found[name] = descriptor
         return found
 
@@ -271,11 +270,10 @@ class Dispatch:
         return self._done(post, refusals)
 
     def _hear(self, post: _Post, now: float) -> list[Notice]:
-        enforcer: object = post.enforcer
-        if not isinstance(enforcer, Attentive):
+        if post.attentive is None:
             return []
         try:
-            found = enforcer.heard()
+            found = post.attentive.heard()
         except Exception as error:  # noqa: BLE001 - see the law
             return self._failed(post, error, now)
         if found is None:
@@ -390,6 +388,8 @@ class _Post:
     def __init__(self, name: str, enforcer: Enforcer) -> None:
         self.name = name
         self.enforcer = enforcer
+        named: object = enforcer
+        self.attentive = named if isinstance(named, Attentive) else None
         self.scopes: tuple[Scope, ...] = ()
         self._jails: frozenset[str] = frozenset()
         self.queue: dict[tuple[str, Network], Record] = {}

@@ -33,13 +33,13 @@ SURE = 2
 """Where every watch stands there are that many times as many: nothing is missed then but on file systems that tell nothing."""
 BREATH_BYTES = 1 << 20
 BREATH_SECONDS = 0.02
-GATHER, GATHER_BUSY = 0.005, 0.1
+GATHER, GATHER_BUSY = 0.005, 0.25
 """Seconds between two wake-ups at least, where little is written, and from `BUSY` bytes a second on; in between in proportion.
 
 A busy log is read many lines at a time, since to wake up costs as much as some hundred lines; the first line after a pause is read
 at once. Who attacks a server that writes thousands of lines a second has so much longer for his next try.
 """
-BUSY = 200_000
+BUSY = 400_000
 _RECENTLY = 0.5
 """Seconds that the rate of writing is an average over."""
 _NOTICES = 1000

@@ -177,6 +177,10 @@ class Store:
         if error is not None and str(error) != str(known):
             raise self._unsaved(error) from error
 
+    def hold(self, bans: Iterable[Decision], incidents: Iterable[Incident]) -> None:
+        """Take note of *bans* and *incidents* for the next `save`, which brings the positions that belong to them."""
+        self._waiting.ban(bans, incidents)
+
     def lost(self, now: float) -> bool:
         """Tell whether somebody has deleted or replaced the file, which the next `save` mends. It is looked at once a second."""
         if not self._lost and self._identity is not None and not 0 <= now - self._looked_at < LOOK_EVERY:
