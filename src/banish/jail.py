@@ -218,7 +218,7 @@ class Jail:
             self._count(match, events)
 
     def _count(self, match: Match, events: list[Event], times: int = 1) -> None:
-        if self._increment:
+        if self._increment:  # those known for earlier bans may weigh more
             settings, history = self.settings, self._past(match.id, self._history)
             weight = bantime.weight(settings.bantime, history, settings.window.maxretry)
             failure = self._window.count(match, weight * times, history.bans)

@@ -15,6 +15,7 @@ from typing import Any
 
 from banish.lines.clock import Clock
 from banish.lines.datepattern import Template
+from banish.lines.detector import SECONDS
 from banish.lines.stretch import Stretch, Suspects
 from banish.matching.filter import Filter, Sighting
 from banish.matching.fused.program import Program, program
@@ -88,18 +89,32 @@ class Sightings:
     def _fused(
         self, stretch: Stretch, template: Template, fused: Program, now: float, events: list[Event], *, live: bool
     ) -> Iterator[Seen]:
-        time, usual = stretch.reader.detector.time, self._clock.usual
+        detector, clock, seconds = stretch.reader.detector, self._clock, SECONDS.get
         sight, farewells, ends = fused.sight.get, fused.farewells.get, self._filter.farewell
         ignores = bool(self._filter.ignoreregex)
         index = -1
         last = ""
         at: float | None = None
+        # Most dates differ from the last one in their seconds: no more is asked of them than that they lie between these times.
+        begin, begins_at, cut = "?", 0.0, 0
+        early, late = clock.span(now, live=live)
         for rows in fused.chunks(stretch.data):
             for row in rows:
                 index += 1
                 date = row[1]
-                if date != last or not date:  # lines of one second have one time
-                    stated = time(template, date, row[-1], now) if date else None
+                if date == last and date:
+                    pass  # lines of one second have one time
+                elif (
+                    date[:cut] == begin
+                    and (second := seconds(date[cut:])) is not None
+                    and early <= begins_at + second < late
+                ):
+                    last = date
+                    clock.last_at = at = begins_at + second
+                    if at > now:
+                        at = now
+                else:
+                    stated = detector.time(template, date, row[-1], now) if date else None
                     if stated is None:
                         last = ""
                         line = stretch.line(index)
@@ -109,9 +124,11 @@ class Sightings:
                         yield from self._plain((line,), now, events, live=live)
                         continue
                     last = date
-                    at = usual(stated, now, live=live)
+                    begin, begins_at = detector.minute(template, date, now) or ("?", 0.0)
+                    cut = len(begin) if begin != "?" else 0
+                    at = clock.usual(stated, now, live=live)
                     if at is None:
-                        timing = self._clock.judge(Line(row[-1], fused.message(row), stated), now, live=live)
+                        timing = clock.judge(Line(row[-1], fused.message(row), stated), now, live=live)
                         events += timing.notices
                         at = timing.at
                 if at is None or (found := sight(row[0])) is None:

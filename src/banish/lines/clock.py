@@ -54,14 +54,22 @@ class Clock:
         self._same: tuple[float | None, float, bool, float] | None = None
         """What `_timing` was said of: the lines of one second in one batch have it in common."""
         self._timing = Timing(None)
+        self._dated_at = 0.0
 
     def usual(self, at: float, now: float, *, live: bool) -> float | None:
         """Return the time that a line dated *at* counts for if nothing is odd about it; None: ask ``judge``."""
         if not self.since <= at < self.until or (int(abs(at - now)) > _TOLERANCE if live else at < now - self.findtime):
             return None
         self.last_at = at
-        self._same = None
         return at if at < now else now
+
+    def span(self, now: float, *, live: bool) -> tuple[float, float]:
+        """Return from when on and before when nothing is odd about a date: as `usual`, for all of a batch; who goes by it sets
+        `last_at`.
+        """
+        early = now - (_TOLERANCE if live else self.findtime)
+        late = now + _TOLERANCE if live else math.inf
+        return max(self.since, early), min(self.until, late)
 
     def judge(self, line: Line, now: float, *, live: bool) -> Timing:
         """Return the time *line* counts for; *live* as in ``model.Batch``."""
@@ -73,6 +81,7 @@ class Clock:
             return Timing(None)
         same = (line.at, now, live, self.findtime)
         if same == self._same:
+            self.last_at = self._dated_at
             return self._timing
         self._same = None
         notices: tuple[Notice, ...] = ()
@@ -85,7 +94,7 @@ class Clock:
             return Timing(None, self._old(line.text, now))
         timing = Timing(at if at < now else now, notices)
         if not notices:
-            self._same, self._timing = same, timing
+            self._same, self._timing, self._dated_at = same, timing, at
         return timing
 
     def unknown_date(self, line: Line, now: float) -> tuple[Notice, ...]:

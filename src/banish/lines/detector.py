@@ -30,7 +30,7 @@ from banish.patience import LONG, GivenUp, Patience
 _REMEMBERED = 256  # all are forgotten when there are more, since logs go forward
 _Key = str | tuple[str | None, ...]
 _AnyKey = TypeVar("_AnyKey", bound=Hashable)
-_SECONDS = {f"{second:02}": second for second in range(60)}
+SECONDS = {f"{second:02}": second for second in range(60)}
 _CLOCK = re.compile("[0-9]:[0-9]{1,2}:[0-9]")
 _STEP = 4096
 _OVERLAP = 256
@@ -92,9 +92,20 @@ class _Memory:
         if minute is None or minute.at is None or not minute.since <= now < minute.until:
             return None
         seconds = date[second : second + 2]
-        if seconds not in _SECONDS or not (rest == fraction or (date[fraction:rest].isdigit() and date.isascii())):
+        if seconds not in SECONDS or not (rest == fraction or (date[fraction:rest].isdigit() and date.isascii())):
             return None
-        return minute.at + _SECONDS[seconds]
+        return minute.at + SECONDS[seconds]
+
+    def minute(self, date: str, now: float) -> tuple[str, float] | None:
+        """Return what *date* begins with before its seconds, if they are its end, and what that means without them.
+
+        None when its minute is not known, or the seconds stand elsewhere.
+        """
+        length, second, _, _ = self._shape
+        if self.recall(date, now) is None or second + 2 != length:
+            return None
+        minute = self._shaped[date[:second], "", ""]
+        return None if minute.at is None else (date[:second], minute.at)
 
     @staticmethod
     def keep(readings: dict[_AnyKey, timestamps.Reading], key: _AnyKey, reading: timestamps.Reading) -> None:
@@ -237,6 +248,13 @@ class DateDetector:
                 return None
             reading = self._reading(memory, template, match, date, now)
         return reading.at
+
+    def minute(self, template: Template, date: str, now: float) -> tuple[str, float] | None:
+        """Return a text and its time: whatever goes on behind it as *date* does, with two digits (`SECONDS`), is that much later.
+
+        None where that is not so, or not known. *date* has been told the `time` of at this *now*.
+        """
+        return self._memories[template].minute(date, now)
 
     def _reading(
         self, memory: _Memory, template: Template, match: re.Match[str], key: _Key, now: float

@@ -127,8 +127,12 @@ class Sessions:
 
     def farewell(self, key: str, now: float) -> bool:
         """Tell whether a line that is mere news and ends the session *key* has nothing to end, so that it need not be joined."""
-        session = self._sessions.get(key)
-        if session is not None and now - session.began_at < self._lifetime:
+        sessions = self._sessions
+        session = sessions.get(key)
+        if session is None:
+            if len(sessions) < self._capacity:
+                return True
+        elif now - session.began_at < self._lifetime:
             return False
         self._make_room(key)  # as if it had been begun
         return True

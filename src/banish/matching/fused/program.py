@@ -29,7 +29,7 @@ but a line without a date.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import lru_cache, partial
 from itertools import product
 from re import _constants as sre  # type: ignore[attr-defined]  # the only door to the tree; no stubs
@@ -214,7 +214,9 @@ def _built(
             under, over = _parts(beneath, below, place), _parts(expression, above, place)
             completions = (completion_of(prefregex) if prefregex else None), completion_of(failregex[index])
             sight[mark] = _made(index, (under, over), completions) if any(completions) else _taken(index, under | over)
-            if (session := _farewell(under | over)) is not None:
+            taking_part = below | above
+            full = {place[slot] for slot in taking_part & (beneath.full | expression.full) if slot in place}
+            if (session := _farewell(under | over, full)) is not None:
                 farewells[mark] = session
         branches.append(f"{expression.text}{_marking(marks)}")
     found = "(?|" + "|".join(branches) + ")" if branches else "(?!)"
@@ -339,15 +341,22 @@ def _parts(expression: Expression, taking_part: frozenset[int], place: dict[int,
     }
 
 
-def _farewell(parts: _Parts) -> int | None:
-    """Return what `Program.farewells` says of lines with these fields; None where none of them can be a farewell."""
+def _farewell(parts: _Parts, full: Collection[int]) -> int | None:
+    """Return what `Program.farewells` says of lines with these fields; None where none of them can be a farewell.
+
+    *full*: places in the row where there is always some text, if the group took part.
+    """
     session, ends = parts.get("mlfid"), parts.get("mlfforget")
     news = [parts[name] for name in ("nofail", "mlfgained") if name in parts]
     if session is None or ends is None or not news:
         return None
-    # A text that is always the same is captured for certain, a place in the row may be empty.
-    certain = isinstance(ends, str) and ends and any(isinstance(each, str) and each for each in news)
+    certain = _is_some(ends, full) and any(_is_some(each, full) for each in news)
     return session if certain and isinstance(session, int) else -1
+
+
+def _is_some(part: int | str, full: Collection[int]) -> bool:
+    """Tell whether a field to be is certain to have some text."""
+    return part != "" if isinstance(part, str) else part in full
 
 
 def _taken(index: int, parts: _Parts) -> Sight:

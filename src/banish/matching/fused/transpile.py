@@ -54,6 +54,8 @@ class Expression(NamedTuple):
     """The named groups in their order: the number of each, or what it captures if it always takes part, with the same text."""
     taking_part: frozenset[frozenset[int]]
     """Every combination of groups (by number) that may take part in a match."""
+    full: frozenset[int] = frozenset()
+    """Groups (by number) that never capture an empty text."""
 
 
 class Reach(NamedTuple):
@@ -134,7 +136,12 @@ class Translator:
             self.groups,
             {name: known[group] for group, name in sorted(self._names.items())},
             frozenset(frozenset(self.slots[group] for group in each) for each in combinations),
+            self._full(),
         )
+
+    def _full(self) -> frozenset[int]:
+        least = {group: sum(width(*node)[0] for node in nodes) for group, nodes, _ in _groups(self.tree, self.flags)}
+        return frozenset(slot for group, slot in self.slots.items() if least[group] > 0)
 
     def sequence(self, nodes: Any, flags: int, at: Reach) -> str:
         """Return *nodes* one after the other, beginning at *at*."""
