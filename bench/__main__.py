@@ -74,7 +74,7 @@ def _change_interpreter() -> None:
         if not os.path.samefile(python, sys.executable) and alike(python):
             places = (str(ROOT / "src"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
             os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(places))
-            os.execv(python, [python, *sys.orig_argv[1:]])
+            os.execv(python, [python, *sys.orig_argv[1:]])  # noqa: S606 - nothing here is for a shell
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -110,9 +110,8 @@ class Sightings:
                     and early <= begins_at + second < late
                 ):
                     last = date
-                    clock.last_at = at = begins_at + second
-                    if at > now:
-                        at = now
+                    clock.last_at = stated = begins_at + second
+                    at = stated if stated < now else now
                 else:
                     stated = detector.time(template, date, row[-1], now) if date else None
                     if stated is None:

@@ -243,26 +243,28 @@ class Descriptor(Handler):
         self._torn = False
         """The last line was written in part, as by a disk that became full."""
         self._unwritten = 0
+        self._message_is_last = self.line_format.endswith("%(message)s") and self.line_format.count("%(message)") == 1
         self._usual = self.line_format == self.default_format(target)
         self._heads: dict[tuple[str, int, int], str] = {}
         """What stands between time and message, by logger, level and process; of lines in the default format."""
         self._second = 0, ""
 
     def say(self, lines: Sequence[Said]) -> None:
-        if not self._usual:
+        if not self._message_is_last:
             super().say(lines)
             return
-        stamp, process = self._stamp(time.time()) if self.target.datetime else "", os.getpid()
+        stamped = self._usual and self.target.datetime
+        now, process = time.time(), os.getpid()
+        stamp = self._stamp(now) if stamped else ""
+        heads = self._heads if self._usual else {}
         text = []
         for logger, level, message in lines:
-            head = self._heads.get((logger, level, process)) or self._head(logger, level, process)
+            head = heads.get((logger, level, process))
+            if head is None:
+                whole = self.format(_record(Said(logger, level, ""), now))
+                head = heads[logger, level, process] = whole[_STAMP:] if stamped else whole
             text.append(f"{stamp}{head}{message}\n")
         self.put("".join(text))
-
-    def _head(self, logger: str, level: int, process: int) -> str:
-        line = self.format(_record(Said(logger, level, "")))
-        head = self._heads[logger, level, process] = line[_STAMP:] if self.target.datetime else line
-        return head
 
     def _stamp(self, now: float) -> str:
         """Return what the standard library would write for ``asctime``, which takes it a hundred times as long."""
@@ -417,8 +419,11 @@ def _open(name: str) -> int:
     return os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
 
 
-def _record(said: Said) -> logging.LogRecord:
-    return logging.LogRecord(f"fail2ban.{said.logger}", said.level, "", 0, said.text, None, None)
+def _record(said: Said, at: float | None = None) -> logging.LogRecord:
+    record = logging.LogRecord(f"fail2ban.{said.logger}", said.level, "", 0, said.text, None, None)
+    if at is not None:
+        record.created, record.msecs = at, int((at - int(at)) * 1000) + 0.0
+    return record
 
 
 def _severity(level: int) -> int:
