@@ -110,8 +110,8 @@ class Sightings:
                     and early <= begins_at + second < late
                 ):
                     last = date
-                    clock.last_at = stated = begins_at + second
-                    at = stated if stated < now else now
+                    clock.last_at = dated_at = begins_at + second
+                    at = dated_at if dated_at < now else now
                 else:
                     stated = detector.time(template, date, row[-1], now) if date else None
                     if stated is None:
