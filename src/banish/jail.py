@@ -132,13 +132,20 @@ class Jail:
         events: list[Event] = []
         self._banned = {}
         self._window.follow(now, live=live)
-        match_of = self.filter.match
+        match_of, rule_of, count = self.filter.match, self.ignore.rule, self._window.count
+        usual = not (self._command or self._increment)
         for sighting, undated, at in self._sightings.of(lines, now, events, live=live):
             match = match_of(sighting, at)
             if match.__class__ is Match:
                 if undated is not None:
                     events += self._clock.unknown_date(undated, now)
-                self._weigh(match, events)
+                if usual and match.name is None and rule_of(match.id, match.network) is None:
+                    failure = count(match)  # as `_weigh` would in the end
+                    events.append(failure)
+                    if failure.due:
+                        self._decide(failure, events)
+                else:
+                    self._weigh(match, events)
         self._window.tick(now)
         return events
 
@@ -218,7 +225,7 @@ class Jail:
             self._count(match, events)
 
     def _count(self, match: Match, events: list[Event], times: int = 1) -> None:
-        if self._increment:  # those known for earlier bans may weigh more
+        if self._increment:
             settings, history = self.settings, self._past(match.id, self._history)
             weight = bantime.weight(settings.bantime, history, settings.window.maxretry)
             failure = self._window.count(match, weight * times, history.bans)
