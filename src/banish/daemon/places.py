@@ -102,7 +102,7 @@ class Places:
     def _of(self, matches: Sequence[str], note: _Note | None, *, search: bool) -> tuple[Place | None, ...]:
         places: list[Place | None] = [None] * len(matches)
         number = len(places)
-        read: dict[Stretch, bytes] = {}
+        read: dict[tuple[Stretch, int], bytes] = {}
         upper: dict[Stretch, int] = {}
         while note is not None:
             stretch, regex, lines, note, _ = note
@@ -117,20 +117,32 @@ class Places:
                 places[number] = Place(stretch.source, stretch.start, stretch.stop, own)
                 if not search:
                     continue
-                if stretch not in read:
-                    read[stretch] = self._text(stretch)
-                found = line_at(read[stretch], matches[number], upper.get(stretch))
-                if found is not None:
-                    upper[stretch] = found
-                    offset = stretch.stop - len(read[stretch]) + found
+                offset = self._offset(stretch, matches[number], upper.get(stretch, stretch.stop), read)
+                if offset is not None:
+                    upper[stretch] = offset
                     places[number] = Place(stretch.source, offset, None, own)
         return tuple(places)
 
-    def _text(self, stretch: Stretch) -> bytes:
-        """Return the bytes that end where *stretch* ends: its own, and some before it."""
+    def _offset(self, stretch: Stretch, line: str, stop: int, read: dict[tuple[Stretch, int], bytes]) -> int | None:
+        """Return where *line* begins for the last time before the offset *stop*, in *stretch* or some way before it.
+
+        *read*: what has been read of stretches, with how much before them.
+        """
+        for before in (0, BEFORE):
+            text = read.get((stretch, before))
+            if text is None:
+                text = read[stretch, before] = self._text(stretch, before)
+            begin = stretch.stop - len(text)
+            found = line_at(text, line, stop - begin) if stop > begin else None
+            if found is not None:
+                return begin + found
+        return None
+
+    def _text(self, stretch: Stretch, before: int) -> bytes:
+        """Return the bytes that end where *stretch* ends: its own, and so many before it."""
         if stretch == self._stretch and self._batch is not None:
-            return read_back(stretch, stretch.start, BEFORE) + self._batch.data
-        return read_back(stretch, stretch.stop, stretch.stop - stretch.start + BEFORE)
+            return read_back(stretch, stretch.start, before) + self._batch.data
+        return read_back(stretch, stretch.stop, stretch.stop - stretch.start + before)
 
 
 def _shortened(note: _Note) -> _Note:
