@@ -5,7 +5,7 @@ lines it was made. A line that is no failure costs nothing. When a ban follows, 
 last to the first; the firewall has the ban by then.
 
 The law: whatever cannot be found stays unknown, and costs a bounded time: of a batch that bans many, only the first are looked up
-(SEARCHED); of the others the stretch is kept, so that who asks later (`find`) can look there. Notes are bounded too (IDS ids, FAILURES
+(SEARCHED), and only in short stretches (NEAR); of the others the stretch is kept, so that who asks later (`find`) can look there. Notes are bounded too (IDS ids, FAILURES
 of each); the id that was noted first is forgotten first.
 """
 
@@ -22,6 +22,8 @@ IDS = 10_000
 FAILURES = 20
 SEARCHED = 16
 """Bans of one batch whose lines are looked for at once."""
+NEAR = 1 << 14
+"""Bytes of a stretch up to which its lines are looked for at once; a longer one is that of a busy log, and costs as much as the ban."""
 BEFORE = 1 << 17
 """Bytes before a failure's stretch in which the earlier lines of its session are looked for."""
 
@@ -115,7 +117,7 @@ class Places:
                     places[number] = Place(stretch.source, None, None, own)
                     continue
                 places[number] = Place(stretch.source, stretch.start, stretch.stop, own)
-                if not search:
+                if not search or stretch.stop - stretch.start > NEAR:
                     continue
                 offset = self._offset(stretch, matches[number], upper.get(stretch, stretch.stop), read)
                 if offset is not None:

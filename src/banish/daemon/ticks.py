@@ -13,10 +13,13 @@ import signal
 import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from fcntl import ioctl
+from termios import FIONREAD
 
 # That of the module signal looks for each handler among those that have a name, by way of an exception, twice a batch.
 _set_handler = _signal.signal
 _TICK = bytes([signal.SIGALRM])
+_NONE = bytes(4)
 
 
 class Ticks:
@@ -53,8 +56,9 @@ class Ticks:
                 signal.set_wakeup_fd(wakeup)
                 self._drain()
                 others, self._others = self._others, b""
-                with suppress(BlockingIOError):  # it has enough to do
-                    os.write(wakeup, others)
+                if others:
+                    with suppress(BlockingIOError):  # it has enough to do
+                        os.write(wakeup, others)
             if timer[0]:
                 signal.setitimer(signal.ITIMER_REAL, *timer)
 
@@ -70,6 +74,8 @@ class Ticks:
         return self._pipe
 
     def _drain(self) -> None:
-        if self._pipe is not None:
+        if (
+            self._pipe is not None and ioctl(self._pipe[0], FIONREAD, _NONE) != _NONE
+        ):  # a read in vain costs an exception
             with suppress(BlockingIOError):
                 self._others += os.read(self._pipe[0], 1 << 16).replace(_TICK, b"")
