@@ -5,8 +5,8 @@ lines it was made. A line that is no failure costs nothing. When a ban follows, 
 last to the first; the firewall has the ban by then.
 
 The law: whatever cannot be found stays unknown, and costs a bounded time: of a batch that bans many, only the first are looked up
-(SEARCHED), and only in short stretches (NEAR); of the others the stretch is kept, so that who asks later (`find`) can look there. Notes are bounded too (IDS ids, FAILURES
-of each); the id that was noted first is forgotten first.
+(SEARCHED), and only in short stretches (NEAR); of the others the stretch is kept, so that who asks later (`find`) can look there.
+Notes are bounded too (IDS ids, FAILURES of each); the id that was noted first is forgotten first.
 """
 
 from __future__ import annotations
