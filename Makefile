@@ -19,6 +19,7 @@ $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 demo: setup ## Show a real SSH attack being cut off by the kernel, in namespaces of its own

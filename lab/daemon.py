@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import itertools
 import json
 import re
@@ -11,14 +12,22 @@ import sys
 import time
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import banish
 from lab.namespaces import Host, LabError
 
 _NUMBERS = itertools.count(1)
 _STAMP = re.compile(r"(\S+ \S+),(\d{3}) ")
+
+
+@cache
+def _compile() -> None:
+    """Have the program as bytecode, as it is once it is installed, even where the environment keeps Python from writing that."""
+    compileall.compile_dir(Path(banish.__file__).parent, quiet=2)
 
 
 class Daemon:
@@ -29,6 +38,7 @@ class Daemon:
     """
 
     def __init__(self, host: Host, jail_local: str, *, files: Mapping[str, str] | None = None, name: str = "") -> None:
+        _compile()
         self.host = host
         name = name or f"banish-{next(_NUMBERS)}"
         self._inside = host.lab.directory / name

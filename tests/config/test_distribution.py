@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from pathlib import Path
 
@@ -119,3 +120,21 @@ def test_paths_of_the_machine_s_own_distribution_count(tmp_path: Path, monkeypat
     monkeypatch.setattr(distribution, "family", lambda: "fedora")
     (sshd,) = load(tmp_path, DATA).jails
     assert [path.pattern for path in sshd.logpaths] == ["/var/log/secure"]
+
+
+def test_os_release_is_shell_assignments(tmp_path: Path) -> None:
+    text = '# who we are\n\nID="opensuse-leap"\nID_LIKE=\'suse opensuse\'\nNAME="a \\"b\\""\nVERSION=12\nBAD="open\nno field\n'
+    file = tmp_path / "os-release"
+    file.write_text(text)
+    found = distribution.os_release([str(tmp_path / "none"), str(file)])
+    assert found == {"ID": "opensuse-leap", "ID_LIKE": "suse opensuse", "NAME": 'a "b"', "VERSION": "12"}
+    assert distribution.family(lambda: found) == "opensuse"
+
+
+def test_this_machine_is_read_as_the_standard_library_reads_it() -> None:
+    assert distribution.family() == distribution.family(platform.freedesktop_os_release)
+
+
+def test_without_os_release_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="no os-release"):
+        distribution.os_release([str(tmp_path / "none")])

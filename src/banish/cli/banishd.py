@@ -7,34 +7,24 @@ is in force and commands are answered. What keeps it from that is said on standa
 from __future__ import annotations
 
 import argparse
-import asyncio
+import gc
 import os
 import sys
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 
 import banish
 from banish.control import commands
 from banish.control.client import SOCKET
-from banish.daemon.supervisor import Options, Supervisor
 from banish.errors import BanishError, ConfigError, ControlError
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the daemon as *argv* says (``sys.argv`` unless given); return the exit code, that of ``banish``'s table."""
     words = _parser().parse_args(argv)
-    options = Options(
-        config=words.config.absolute(),
-        state=words.state.absolute(),
-        socket=words.socket.absolute(),
-        data=Path(str(resources.files("banish"))) / "data",
-        loglevel=words.loglevel,
-        logtarget=None if words.logtarget is None else _target(words.logtarget),
-    )
     if words.foreground:
-        return _run(options, ready=lambda: None)
-    return _in_background(lambda ready: _run(options, ready))
+        return _run(words, ready=lambda: None)
+    return _in_background(lambda ready: _run(words, ready))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,20 +33,35 @@ def _parser() -> argparse.ArgumentParser:
         description="Watch the logs and ban whoever attacks, see banish(1) for its commands.",
         allow_abbrev=False,
     )
-    parser.add_argument("--config", metavar="DIR", type=Path, default=Path("/etc/banish"), help="default /etc/banish")
+    parser.add_argument("--config", metavar="DIR", type=_path, default=Path("/etc/banish"), help="default /etc/banish")
     parser.add_argument(
-        "--state", metavar="DIR", type=Path, default=Path("/var/lib/banish"), help="default /var/lib/banish"
+        "--state", metavar="DIR", type=_path, default=Path("/var/lib/banish"), help="default /var/lib/banish"
     )
-    parser.add_argument("--socket", metavar="PATH", type=Path, default=Path(SOCKET), help=f"default {SOCKET}")
+    parser.add_argument("--socket", metavar="PATH", type=_path, default=Path(SOCKET), help=f"default {SOCKET}")
     parser.add_argument("--foreground", action="store_true", help="stay in the foreground")
     parser.add_argument("--loglevel", metavar="L", help="CRITICAL, ERROR, WARNING, NOTICE, INFO or DEBUG")
-    parser.add_argument("--logtarget", metavar="T", help="a file, STDOUT, STDERR or SYSLOG")
+    parser.add_argument("--logtarget", metavar="T", type=_target, help="a file, STDOUT, STDERR or SYSLOG")
     parser.add_argument("--version", action="version", version=f"banishd {banish.__version__}")
     return parser
 
 
-def _run(options: Options, ready: Callable[[], None]) -> int:
-    daemon = Supervisor(options)
+def _run(words: argparse.Namespace, ready: Callable[[], None]) -> int:
+    # What is made on the way up stays: the daemon looks for garbage from when bans are in force (`restoring.without_collection`).
+    gc.disable()
+    import asyncio  # noqa: PLC0415 - in the process that needs it
+
+    from banish.daemon.supervisor import Options, Supervisor  # noqa: PLC0415
+
+    daemon = Supervisor(
+        Options(
+            config=words.config,
+            state=words.state,
+            socket=words.socket,
+            data=Path(banish.__file__).parent / "data",
+            loglevel=words.loglevel,
+            logtarget=words.logtarget,
+        )
+    )
     try:
         daemon.prepare()
         asyncio.run(daemon.run(ready))
@@ -70,6 +75,10 @@ def _run(options: Options, ready: Callable[[], None]) -> int:
     finally:
         daemon.logbook.close()
     return commands.OK
+
+
+def _path(text: str) -> Path:
+    return Path(text).absolute()
 
 
 def _target(text: str) -> str:

@@ -22,8 +22,9 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from banish.config import stock
 from banish.config.definition import FileDefinition, missing_file, what_is_given
@@ -40,8 +41,7 @@ _AT_BAN = frozenset({"matches", "ipmatches", "ipjailmatches", "timeout", "bantim
 _FAMILIES = ("", "inet4", "inet6")
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedAction:
+class LoadedAction(NamedTuple):
     """An action, and what should be said about it."""
 
     settings: ActionSettings

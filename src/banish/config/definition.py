@@ -9,7 +9,6 @@ so that ``filter = x[agents="bad|<known/agents>"]`` extends the file's own. Tags
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 
 from banish.config.layers import Sections, Tree
 from banish.config.scope import Scope
@@ -99,6 +98,8 @@ def what_is_given(options: Mapping[str, Text]) -> dict[str, Text]:
 
 def missing_file(tree: Tree, kind: str, name: str, suffix: str = ".conf") -> ConfigError:
     """Return the error that there is no file for filter or action *name*, with the nearest name that exists."""
+    from difflib import get_close_matches  # noqa: PLC0415 - for slips alone
+
     near = get_close_matches(name, tree.available(f"{kind}.d"), n=1, cutoff=0.6)
     return ConfigError(
         Problem(

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 
 TAG = "<distribution>"
 _FAMILIES = {
@@ -27,7 +29,26 @@ _FAMILIES = {
 }
 
 
-def family(read: Callable[[], Mapping[str, str]] = platform.freedesktop_os_release) -> str:
+def os_release(places: Iterable[str] = ("/etc/os-release", "/usr/lib/os-release")) -> dict[str, str]:
+    """Return the fields of the first of *places* that can be read, which are shell assignments; raises OSError when none can.
+
+    As ``platform.freedesktop_os_release`` does it, without what it takes to import that module.
+    """
+    for place in places:
+        with suppress(OSError):
+            return dict(_fields(Path(place).read_text("utf-8", "replace")))
+    raise OSError("there is no os-release")
+
+
+def _fields(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        name, equals, value = line.strip().partition("=")
+        if equals and not name.startswith("#"):
+            with suppress(ValueError):  # a quote without its end
+                yield name, "".join(shlex.split(value)[:1])
+
+
+def family(read: Callable[[], Mapping[str, str]] = os_release) -> str:
     """Return the name for which there is a ``paths-NAME.conf``."""
     try:
         fields = read()

@@ -19,9 +19,8 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from banish.config.text import Text
 from banish.errors import Origin, Problem
@@ -39,8 +38,7 @@ _GARBLED = "\N{REPLACEMENT CHARACTER}"
 _CONVERT = "convert the file with iconv(1)"
 
 
-@dataclass(frozen=True, slots=True)
-class IniFile:
+class IniFile(NamedTuple):
     """What one file says: section -> option -> raw value, in the order of the file."""
 
     file: str
@@ -101,12 +99,12 @@ class _Parser:
 
     def feed(self, number: int, line: str) -> None:
         comment = line.lstrip().startswith(("#", ";"))
-        inline = None if comment else _INLINE_COMMENT.search(line)
+        inline = _INLINE_COMMENT.search(line) if ";" in line and not comment else None
         value = "" if comment else line[: inline.start() if inline else None].strip()
-        garbled = _UNDECODABLE.search(value) is not None
+        garbled = not line.isascii() and _UNDECODABLE.search(value) is not None
         if garbled:
             value = _UNDECODABLE.sub(_GARBLED, value)
-        elif _UNDECODABLE.search(line):
+        elif not line.isascii() and _UNDECODABLE.search(line):
             self._garbled_comment(number)
         if not value:
             if not comment and inline is None and self._option:

@@ -15,8 +15,9 @@ import banish
 from banish.config import actions, counting, filters, safety, unknown
 from banish.config.definition import FileDefinition
 from banish.config.grammar import Call, in_brackets, parse_actions, parse_filter
+from banish.config.ini import DEFAULT
 from banish.config.layers import Sections, Tree
-from banish.config.options import Options
+from banish.config.options import FALSE, Options
 from banish.config.scope import Scope
 from banish.config.settings import load_settings
 from banish.config.text import BUILT_IN, Text
@@ -108,9 +109,12 @@ def load(config_dir: Path | None, data_dir: Path, *, also: str = "") -> Configur
         missing = Problem("there is no jail.conf or jail.local", origin=Origin(str(config_dir or data_dir)))
         return Configuration(problems=(*tree.problems, missing))
     native = load_settings(config_dir, data_dir)[0].native_actions
-    loaders = [_JailLoader(tree, files, name, native) for name in files.names()]
-    disabled = tuple(loader.name for loader in loaders if not loader.enabled())
-    enabled = [loader for loader in loaders if loader.name not in disabled or loader.name == also]
+    # There are hundreds of jails and few are enabled: no more is made of the others than it takes to know.
+    maybe = [name for name in files.names() if name == also or not _is_plainly_disabled(files, name)]
+    loaders = [_JailLoader(tree, files, name, native) for name in maybe]
+    on = {loader.name for loader in loaders if loader.enabled()}
+    enabled = [loader for loader in loaders if loader.name in on or loader.name == also]
+    disabled = tuple(name for name in files.names() if name not in on)
     jails = [jail for loader in enabled if (jail := loader.load())]
     left_out = {loader.name for loader in enabled} - {jail.name for jail in jails}
     problems = [problem for loader in loaders for problem in loader.options.problems]
@@ -118,6 +122,12 @@ def load(config_dir: Path | None, data_dir: Path, *, also: str = "") -> Configur
     # Problems of files come last to be known (filters are read on the way) and first to be told.
     told = tuple(dict.fromkeys((*tree.problems, *problems)))
     return Configuration(tuple(jails), told, tuple(sorted(left_out)), disabled)
+
+
+def _is_plainly_disabled(files: Sections, name: str) -> bool:
+    """Tell whether jail *name* says no by itself, without references; also when it, and ``[DEFAULT]``, say nothing."""
+    definition = files.definition(name, "enabled") or files.definition(DEFAULT, "enabled")
+    return definition is None or definition.text.text.strip().lower() in FALSE
 
 
 class _JailLoader:

@@ -91,6 +91,7 @@ class Tree:
         self._files: dict[Path, ini.IniFile] = {}
         self._names: dict[tuple[str, bool], Sections | None] = {}
         self._directories: dict[Path, tuple[Path, ...]] = {}
+        self._users: dict[str, bool] = {}
         if user is not None and not os.path.isdir(user) and _exists(user):
             self._cannot_be_read(user, "is not a directory", "make it one, or remove it")
         elif user is not None and not os.path.isdir(user):
@@ -125,7 +126,10 @@ class Tree:
 
     def is_user_file(self, file: str) -> bool:
         """True when *file* (as an Origin names it) lies in the user's directory."""
-        return self.user is not None and Path(file).is_relative_to(self.user)
+        known = self._users.get(file)
+        if known is None:
+            known = self._users[file] = self.user is not None and Path(file).is_relative_to(self.user)
+        return known
 
     def _roots(self) -> tuple[Path, ...]:
         """Lowest first."""

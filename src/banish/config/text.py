@@ -8,7 +8,7 @@ for each of its lines until it becomes typed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from banish.errors import Origin
 
@@ -16,8 +16,7 @@ BUILT_IN = Origin("built in")
 """The origin of what no file says."""
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """*text*, and where each of its lines comes from; there are always as many *origins* as lines."""
 
     text: str

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Set
-from difflib import get_close_matches
 from pathlib import Path
 
 from banish.config.ini import DEFAULT
@@ -83,8 +82,10 @@ def problems(tree: Tree, files: Sections, parameters: Mapping[str, Set[str]]) ->
     for section in (DEFAULT, *files.names()):
         known = everywhere if section == DEFAULT else referred | parameters.get(section, frozenset())
         for option in files.options(section):
+            if _is_known(option, known):
+                continue
             definition = files.definition(section, option)
-            if definition is not None and _is_judged(tree, definition) and not _is_known(option, known):
+            if definition is not None and _is_judged(tree, definition):
                 yield _problem(definition, known)
 
 
@@ -100,8 +101,10 @@ def _is_judged(tree: Tree, definition: Definition) -> bool:
     file = definition.text.origin.file
     if not tree.is_user_file(file):
         return False
+    if definition.section != DEFAULT:
+        return True
     path = Path(file)
-    return definition.section != DEFAULT or path.stem == "jail" or path.parent.name == "jail.d"
+    return path.stem == "jail" or path.parent.name == "jail.d"
 
 
 def _is_known(option: str, known: Set[str]) -> bool:
@@ -109,6 +112,8 @@ def _is_known(option: str, known: Set[str]) -> bool:
 
 
 def _problem(definition: Definition, known: Set[str]) -> Problem:
+    from difflib import get_close_matches  # noqa: PLC0415 - most files have no such slip
+
     near = get_close_matches(definition.option, sorted(READ | VARIABLES), n=1, cutoff=0.75)
     near = near or get_close_matches(definition.option, sorted(known), n=1, cutoff=0.85)
     return Problem(

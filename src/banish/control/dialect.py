@@ -14,12 +14,14 @@ import asyncio
 import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from banish.control import commands
 from banish.control.commands import Command
-from banish.control.handler import Control, JailStatus
 from banish.errors import ControlError, IncompleteError, UnknownJailError, UnknownOptionError
+
+if TYPE_CHECKING:
+    from banish.control.handler import Control, JailStatus
 
 _log = logging.getLogger("fail2ban.transmitter")
 

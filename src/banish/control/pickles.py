@@ -18,7 +18,6 @@ which is how a client that trusts its server makes it.
 
 from __future__ import annotations
 
-import pickle
 import struct
 from collections.abc import Callable, Generator
 from typing import Any
@@ -60,6 +59,8 @@ def read(frame: bytes) -> Generator[None, None, tuple[int, Any]]:
 
 def reply(value: Any, protocol: int) -> bytes:
     """Return the frame of a reply with *value*, which is plain data."""
+    import pickle  # noqa: PLC0415 - nobody may ever ask
+
     return pickle.dumps((0, value), protocol=min(protocol, _HIGHEST)) + END
 
 

@@ -25,12 +25,14 @@ import stat
 import struct
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from banish.control import activation, commands, dialect, frames, pickles
 from banish.control.commands import Command
-from banish.control.handler import Control
 from banish.errors import ControlError, Problem
+
+if TYPE_CHECKING:
+    from banish.control.handler import Control
 
 CLIENTS = 32
 PATIENCE = 30.0

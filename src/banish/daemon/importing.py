@@ -11,18 +11,20 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from banish.control import commands
-from banish.control.handler import Imported
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.protection import Protection
 from banish.daemon.restoring import Restoring
 from banish.decisions.ledger import Ledger, Past
 from banish.errors import ControlError, StoreError
 from banish.model import Decision, Incident
-from banish.store import fail2ban
 from banish.store.database import Store
 from banish.store.history import WAITING
+
+if TYPE_CHECKING:
+    from banish.control.handler import Imported
 
 _AT_ONCE = 1000
 """Bans that are entered in one go."""
@@ -42,6 +44,8 @@ class Importing:
 
     async def fail2ban(self, path: Path, running: Collection[str], now: float) -> Imported:
         """Import the database at *path*; jails of *running* can ban. Raises ControlError when it cannot be read."""
+        from banish.store import fail2ban  # noqa: PLC0415 - needed once in the life of a host
+
         try:
             found = await asyncio.to_thread(fail2ban.read, path)
         except StoreError as error:

@@ -16,11 +16,9 @@ on stderr, and in `Handler.trouble` for as long as it lasts. What is said togeth
 
 from __future__ import annotations
 
-import difflib
 import errno
 import json
 import logging
-import logging.handlers
 import os
 import re
 import socket
@@ -56,7 +54,13 @@ _ABOUT = re.compile(
     r"\[(?P<jail>[^\]]*)\](?: (?:Found|Ignore|Ban|Unban|Restore Ban|Repeal Ban|Prolong Ban|Reban|Increase Ban|Refuse to ban) "
     r"(?P<address>\S+?)(?=,|:? |:?$))?"
 )
-_FACILITIES = logging.handlers.SysLogHandler.facility_names
+_NUMBERED = (
+    *("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"),
+    *("ntp", "security", "console", "solaris-cron", *(f"local{number}" for number in range(8))),
+)
+_FACILITIES = {name: number for number, name in enumerate(_NUMBERED)}
+"""RFC 5424, section 6.2.1, by the names of syslog(3)."""
+_DAEMON = _FACILITIES["daemon"]
 
 
 class Said(NamedTuple):
@@ -76,7 +80,7 @@ class Target:
     datetime: bool = True
     padding: bool = True
     format: str = ""
-    facility: int = logging.handlers.SysLogHandler.LOG_DAEMON
+    facility: int = _DAEMON
 
 
 def parse(text: str) -> Target:
@@ -94,6 +98,8 @@ def parse(text: str) -> Target:
     if name.upper() in WORDS:
         name = name.upper()
     elif "/" not in name or "\0" in name:
+        import difflib  # noqa: PLC0415 - for slips alone
+
         near = difflib.get_close_matches(name.upper(), WORDS, n=1)
         guess = f"did you mean {near[0]}? " if near else ""
         raise _error("is no log target", f"{guess}one of {', '.join(WORDS)}, or a path: /var/log/banish.log", text)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from banish.daemon import metering
 from banish.daemon.workers import stroke
 from banish.errors import ConfigError, Problem
-from banish.telemetry.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from banish.daemon.supervisor import Supervisor
+    from banish.telemetry.endpoint import Endpoint
 
 LOOK_EVERY = 2.0
 """Seconds between looks at the setting, and between attempts to open what cannot be opened."""
@@ -21,7 +20,7 @@ class Outlet:
 
     def __init__(self, daemon: Supervisor) -> None:
         self._daemon = daemon
-        self._endpoint = Endpoint(lambda wanted: metering.text(daemon, wanted), lambda: metering.health(daemon))
+        self._endpoint: Endpoint | None = None
         self._problem: Problem | None = None
 
     def problems(self) -> list[Problem]:
@@ -37,6 +36,8 @@ class Outlet:
     async def look(self) -> None:
         """Serve where the settings say now."""
         known = self._problem
+        if self._endpoint is None:
+            self._endpoint = _endpoint(self._daemon)
         try:
             await self._endpoint.open(self._daemon.settings.metrics)
         except ConfigError as error:
@@ -48,4 +49,13 @@ class Outlet:
 
     async def close(self) -> None:
         """Serve no longer."""
-        await self._endpoint.close()
+        if self._endpoint is not None:
+            await self._endpoint.close()
+
+
+def _endpoint(daemon: Supervisor) -> Endpoint:
+    # Bans do not wait for what only an observer needs.
+    from banish.daemon import metering  # noqa: PLC0415
+    from banish.telemetry.endpoint import Endpoint  # noqa: PLC0415
+
+    return Endpoint(lambda wanted: metering.text(daemon, wanted), lambda: metering.health(daemon))

@@ -11,8 +11,9 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import banish
 from banish.config.settings import DaemonSettings, load_settings
@@ -60,8 +61,7 @@ IDLE = 2.0
 """The same while there is nothing to read and no ban about to end: to be woken is most of what an idle daemon costs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """The command line of ``banishd``; None leaves the choice to the configuration."""
 
     config: Path

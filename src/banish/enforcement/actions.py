@@ -16,7 +16,6 @@ from banish.enforcement.ports import WITH_PORTS, parse_ports, parse_protocols
 from banish.enforcement.roster import ENFORCERS
 from banish.enforcement.scopes import Ports, Scope, Verdict
 from banish.errors import ConfigError, Problem
-from banish.reporting import roster
 
 _TYPES = ("multiport", "oneport", "allports")
 
@@ -64,6 +63,8 @@ def validate(action: ActionSettings, section: str = "") -> list[Problem]:
     An action of commands or in Python is not judged here.
     """
     if action.reporter:
+        from banish.reporting import roster  # noqa: PLC0415 - few jails have one
+
         return [
             replace(each, section=section) for each in roster.validate(action.name, action.reporter, action.options)
         ]

@@ -204,11 +204,11 @@ def _fits_inside(known: Format) -> bool:
 
 def _compile(pattern: str, *, source: str, known: Format | None = None) -> Template:
     try:
-        regex, anchored, whole = _expression(pattern)
+        regex, anchored, looks, wrapped = _expression(pattern)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # "possible nested set": harmless, and re tells it on stderr
             compiled = re.compile(*regex)
-            whole = whole and _holds_all(compiled)
+            whole = not looks and (wrapped or _holds_all(compiled))
     except (ValueError, re.error, OverflowError, RecursionError) as error:
         raise _unusable(source, str(error) or type(error).__name__) from None
     return Template(
@@ -223,8 +223,10 @@ def _compile(pattern: str, *, source: str, known: Format | None = None) -> Templ
     )
 
 
-def _expression(pattern: str) -> tuple[tuple[str, int], bool, bool]:
-    """Return (regex, flags), whether it can match at the line's begin only, and whether it looks at nothing but what it finds."""
+def _expression(pattern: str) -> tuple[tuple[str, int], bool, bool, bool]:
+    """Return (regex, flags), whether it can match at the line's begin only, whether it looks at more than what it finds, and whether
+    all its groups are within group 1 because we made that; else nobody knows.
+    """
     word = _WORD.fullmatch(pattern)
     if word is not None:
         return _lone_word(word)
@@ -257,7 +259,7 @@ def _expression(pattern: str) -> tuple[tuple[str, int], bool, bool]:
         body = f"(?:{body})"
     before = LEFT_BOUNDARY if left and not anchored else ""
     after = RIGHT_BOUNDARY if right else ""
-    return (f"{anchor}{before}{body}{after}", flags), anchored, not looks
+    return (f"{anchor}{before}{body}{after}", flags), anchored, looks, not captures
 
 
 def _holds_all(regex: re.Pattern[str]) -> bool:
@@ -280,15 +282,15 @@ def _numbers(nodes: Any) -> Iterator[int]:
             yield from _numbers(argument)
 
 
-def _lone_word(word: re.Match[str]) -> tuple[tuple[str, int], bool, bool]:
+def _lone_word(word: re.Match[str]) -> tuple[tuple[str, int], bool, bool, bool]:
     kind = word["word"].upper()
     braced = "{" in word.group().removeprefix(_LINE_BEGIN)
     body = f"({_WORDS[kind]}){RIGHT_BOUNDARY}"
     if word["anchor"]:
-        return (_LINE_BEGIN_REGEX + body, 0), True, True
+        return (_LINE_BEGIN_REGEX + body, 0), True, False, True
     if kind == "TAI64N":
-        return (body, 0), False, True
-    return ((LEFT_BOUNDARY if braced else _EPOCH_PLACE) + body, 0), False, True
+        return (body, 0), False, False, True
+    return ((LEFT_BOUNDARY if braced else _EPOCH_PLACE) + body, 0), False, False, True
 
 
 def _expand(pattern: str) -> str:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import re
 from datetime import timedelta, timezone, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from banish.errors import ConfigError, Problem
 
@@ -99,6 +98,8 @@ def configured(text: str) -> tzinfo:
     zone = fixed(text)
     if zone is not None:
         return zone
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - few logs need it, and every start would pay for it
+
     try:
         return ZoneInfo(text)
     # ZoneInfoNotFoundError is a KeyError; a directory of the database ("Europe") or an odd name gives OSError or ValueError.

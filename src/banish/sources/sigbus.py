@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import signal
 from functools import cache
 from typing import Any
@@ -41,7 +40,8 @@ class _Action(ctypes.Structure):
 @cache
 def guard() -> bool:
     """Put the guard up for as long as the process lives; False where that cannot be done."""
-    if platform.machine() not in _MACHINES or platform.system() != "Linux":
+    system = os.uname()
+    if system.machine not in _MACHINES or system.sysname != "Linux":
         return False
     return _Guard().set()
 

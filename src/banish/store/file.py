@@ -10,7 +10,6 @@ import os
 import sqlite3
 import time
 from contextlib import closing, suppress
-from importlib import resources
 from pathlib import Path
 
 from banish.errors import StoreError
@@ -121,7 +120,7 @@ def migrate(connection: sqlite3.Connection, name: str) -> int:
             )
         connection.create_function("network_of_text", 1, rows.network_of_text, deterministic=True)
         for step in range(version, len(STEPS)):
-            script = resources.files("banish.store").joinpath(STEPS[step]).read_text("utf-8")
+            script = Path(__file__).with_name(STEPS[step]).read_text("utf-8")
             connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {step + 1}; COMMIT;")
         try:
             for query in (*bans.TABLES, *places.TABLES, *history.TABLES, *memory.TABLES):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from banish.addresses import Network, has_host_bits, parse, show, within
 from banish.control import commands
-from banish.control.handler import BannedRow, Outcome, OutcomeName, Resumed
 from banish.daemon.desks.desk import Desk
 from banish.decisions.bantime import Term
 from banish.errors import ControlError
 from banish.jail import Jail
 from banish.model import Basis, Decision
+
+if TYPE_CHECKING:
+    from banish.control.handler import BannedRow, Outcome, OutcomeName, Resumed
 
 
 class Bans(Desk):

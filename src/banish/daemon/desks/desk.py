@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from banish.control import commands
-from banish.control.handler import ProblemRow
 from banish.control.spelling import nearest
 from banish.daemon.assembly import Running
 from banish.errors import ControlError, Problem, UnknownJailError
 
 if TYPE_CHECKING:
+    from banish.control.handler import ProblemRow
     from banish.daemon.supervisor import Supervisor
 
 

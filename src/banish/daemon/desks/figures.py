@@ -7,12 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from heapq import nlargest
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import banish
 from banish.addresses import parse, show
-from banish.control.handler import Figures
 from banish.daemon.desks.desk import Desk
+
+if TYPE_CHECKING:
+    from banish.control.handler import Figures
 
 TOP = 50
 """Addresses of each jail that are looked at, and rows of each list."""

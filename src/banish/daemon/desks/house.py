@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import banish
 from banish.config import amendments
 from banish.control import commands
-from banish.control.handler import Echo, Flushed, JailDone, Pong, Reloaded, Slept, Stopping, Version
 from banish.daemon.changeover import Amendment
 from banish.daemon.desks.desk import Desk, problem_rows
 from banish.errors import ConfigError, ControlError
+
+if TYPE_CHECKING:
+    from banish.control.handler import Echo, Flushed, JailDone, Pong, Reloaded, Slept, Stopping, Version
 
 _BACKENDS = ("auto", "polling", "pyinotify", "gamin", "systemd")
 _LONGEST_NAME = 64

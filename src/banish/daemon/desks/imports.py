@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from banish.control.handler import Imported
 from banish.daemon.desks.desk import Desk
+
+if TYPE_CHECKING:
+    from banish.control.handler import Imported
 
 
 class ImportDesk(Desk):

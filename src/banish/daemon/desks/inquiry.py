@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from banish import addresses
 from banish.addresses import Network
 from banish.control import commands
-from banish.control.handler import LogRow, Why, WhyBan, WhyCount, WhyJail, WhyKernel, WhyLine
 from banish.daemon import places
 from banish.daemon.assembly import Running
 from banish.daemon.desks.desk import Desk
 from banish.errors import ControlError, StoreError
 from banish.model import Decision, Incident, Place
 from banish.store.inquiry import MOST, Wanted
+
+if TYPE_CHECKING:
+    from banish.control.handler import LogRow, Why, WhyBan, WhyCount, WhyJail, WhyKernel, WhyLine
 
 BANS = 50
 """Bans that are told of at once, when a wide network is asked for."""

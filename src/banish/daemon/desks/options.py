@@ -10,7 +10,7 @@ import locale
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from banish import addresses
 from banish.config import amended_actions, amendments
@@ -19,7 +19,6 @@ from banish.config.options import Options
 from banish.config.settings import ALLOWIPV6
 from banish.config.text import BUILT_IN, Text
 from banish.control import commands, options
-from banish.control.handler import ChangeRow, Changes, Got
 from banish.control.spelling import nearest
 from banish.daemon.changeover import Amendment
 from banish.daemon.desks.bans import Bans
@@ -27,6 +26,9 @@ from banish.daemon.logbook import LEVELS, local
 from banish.errors import ConfigError, ControlError, FirewallError, IncompleteError, UnknownOptionError
 from banish.lines import datenames
 from banish.sources.matches import Match
+
+if TYPE_CHECKING:
+    from banish.control.handler import ChangeRow, Changes, Got
 
 
 class OptionDesk(Bans):

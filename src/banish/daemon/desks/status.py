@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import banish
-from banish.control.handler import JailStatus, SourceStatus, StatsRow, Status
 from banish.daemon.desks.desk import Desk, problem_rows
 from banish.errors import Problem
 from banish.sources.matches import Match
+
+if TYPE_CHECKING:
+    from banish.control.handler import JailStatus, SourceStatus, StatsRow, Status
 
 
 class StatusDesk(Desk):

@@ -12,16 +12,17 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from banish import addresses
 from banish.enforcement.actions import ActionSettings
 from banish.enforcement.commands.performer import NameOf, Performer, Say
-from banish.enforcement.commands.post import Post
-from banish.enforcement.commands.pythonaction import PythonAction
-from banish.enforcement.commands.shellaction import ShellAction
 from banish.enforcement.commands.ticket import World
 from banish.errors import ControlError, Problem
 from banish.model import Change, Decision
+
+if TYPE_CHECKING:
+    from banish.enforcement.commands.post import Post
 
 ALTOGETHER = 32
 STOP_WITHIN = 60.0
@@ -119,6 +120,11 @@ class Runner:
                 await post.abandon()
 
     def _make(self, jail: str, settings: ActionSettings) -> Post:
+        # Most daemons have none of these, and bans are not in force before all is imported.
+        from banish.enforcement.commands.post import Post  # noqa: PLC0415
+        from banish.enforcement.commands.pythonaction import PythonAction  # noqa: PLC0415
+        from banish.enforcement.commands.shellaction import ShellAction  # noqa: PLC0415
+
         performer: Performer
         if settings.python or settings.reporter:
             performer = PythonAction(jail, settings, self._say)

@@ -10,9 +10,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from banish import addresses
 from banish.matching.tags import RENAMED
@@ -26,8 +25,7 @@ KEYS = (
 """What a ban has; ``F-*`` are the groups of its match, of which commands know each by its own name (``<F-USER>``)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(NamedTuple):
     """A jail's numbers at one moment; *bantime* in seconds."""
 
     banned: int = 0
@@ -37,8 +35,7 @@ class Figures:
     bantime: float = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(NamedTuple):
     """Whom to ask for what a decision does not hold. To be asked in the event loop's thread."""
 
     figures: Callable[[str], Figures] = lambda jail: Figures()
