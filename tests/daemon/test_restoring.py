@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -29,6 +29,9 @@ class Fence:
         network = addresses.parse("192.0.2.0/28")
         assert network is not None
         return decision.forced or decision.network is None or not addresses.within(decision.network, network)
+
+    def admitted(self, jail: str, bans: Iterable[Decision], now: float) -> Iterator[Decision]:
+        return (ban for ban in bans if self.admits(ban, now))
 
 
 class House:

@@ -101,3 +101,4 @@ def test_a_lower_bantime_shortens_bans_of_an_earlier_run(
     settings: BanTimeSettings, decision: Decision, end: float
 ) -> None:
     assert bantime.shortened(settings, decision) == decision._replace(expires_at=end)
+    assert list(bantime.all_shortened(settings, [decision])) == [decision._replace(expires_at=end)]

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from banish.enforcement.layout import FOR_EVER, LIFTED, AddressSet, Layout, Rule, printable, rules_for
-from banish.enforcement.scopes import Record, Scope
+from banish.enforcement.scopes import Record, Scope, Standing
+from banish.model import Decision
 from tests.networks import net
 
 HOSTS4 = AddressSet("sshd", 4, 32)
@@ -94,3 +95,19 @@ def test_a_mask_and_back() -> None:
     assert AddressSet("sshd", 6, 65).mask == b"\xff" * 8 + b"\x80" + bytes(7)
     assert AddressSet("sshd", 4, 0).mask == bytes(4)
     assert NET24.network(bytes((192, 0, 2, 0))) == net("192.0.2.0/24")
+
+
+def test_standing_bans_are_records_and_what_waits_comes_behind_them() -> None:
+    bans = [
+        Decision("sshd", "192.0.2.7", net("192.0.2.7"), 0.0, 60.0),
+        Decision("web", "net", net("192.0.2.0/24"), 0.0, math.inf),
+    ]
+    waiting = Record("unban", "sshd", net("192.0.2.7"), 60.0)
+    standing = Standing(bans, [waiting])
+    assert list(standing) == [
+        Record("ban", "sshd", net("192.0.2.7"), 60.0),
+        Record("ban", "web", net("192.0.2.0/24"), math.inf),
+        waiting,
+    ]
+    assert {type(record) for record in standing} == {Record}
+    assert (len(standing), standing[0].jail, standing[-1], standing[1:]) == (3, "sshd", waiting, list(standing)[1:])

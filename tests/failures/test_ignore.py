@@ -87,6 +87,17 @@ def test_the_set_agrees_with_asking_every_network(ours: list[Network], asked_for
     assert NetworkSet(ours).touches(asked_for) == plain
 
 
+def test_whoever_is_spared_is_within_reach() -> None:
+    made = rules("192.0.2.0/24", "name.example", "file:/a", own=("198.51.100.1",))
+    made.learn("name.example", [net("203.0.113.1")])
+    made.learn("file:/a", [net("203.0.113.2")], ["text"])
+    networks, texts = made.reach
+    reach = {net(text) for text in ("192.0.2.0/24", "198.51.100.1", "203.0.113.1", "203.0.113.2")}
+    assert networks == reach
+    assert texts == {"name.example", "text"}
+    assert net("198.51.100.1") not in rules(own=("198.51.100.1",), ignoreself=False).reach[0]
+
+
 def test_what_was_said_of_an_id_holds_until_a_rule_changes() -> None:
     asked = IgnoreRules(IgnoreSettings(("host.example.org",)))
     one = addresses.parse("192.0.2.7")

@@ -1,11 +1,15 @@
 import math
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from banish import addresses
 from banish.decisions.ledger import Past
 from banish.model import Decision, Place, Position
+from banish.store import bans as bans_table
+from banish.store import rows
 from banish.store.database import Store
 from tests.networks import net
 
@@ -96,3 +100,38 @@ def test_sets_tuples_and_bytes_come_back_as_json_knows_them() -> None:
         "where": "192.0.2.0/24",
     }
     store.close()
+
+
+def _odd(*usual: Any) -> st.SearchStrategy[Any]:
+    """One of the *usual* values as a rule; else anything that somebody may have written into the column."""
+    odd = [None, "", "x", b"", b"\xff", b"\x7f\0\0\1 ", 0, 7, 1.5, -math.inf]
+    return st.sampled_from(list(usual) * 8 + odd)
+
+
+ROWS = st.tuples(
+    _odd("sshd", "web"),
+    _odd("192.0.2.7", "2001:db8::1", "name"),
+    _odd(net("192.0.2.7"), net("2001:db8::1"), net("192.0.2.0/24"), None),
+    _odd(1000.0, 2000.0),
+    _odd(3000.0, None),
+    _odd("bantime", "increased", "said"),
+    _odd(1000.0, 2500.0),
+    _odd("5 failures in 4 s"),
+    _odd(1, 2),
+    _odd(5),
+)
+
+
+@given(st.lists(ROWS, min_size=1, max_size=4))
+def test_decisions_made_by_whole_columns_are_those_made_one_by_one(found: list[tuple[Any, ...]]) -> None:
+    one_by_one, by_columns = list(rows.decisions(found)), list(rows.page(found, {}))
+    assert by_columns == one_by_one
+    assert [[type(each) for each in ban] for ban in by_columns] == [[type(each) for each in ban] for ban in one_by_one]
+
+
+def test_a_text_that_is_not_utf8_costs_no_other_ban(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bans_table, "PAGE", 2)
+    store = Store.open(":memory:", now=0.0)
+    ids = [f"id {number}" if number != 4 else "id \udcff" for number in range(8)]
+    store.save([Decision("sshd", id_, None, 0.0, 100.0) for id_ in ids], now=0.0)
+    assert [ban.id for ban in store.standing(1.0)] == sorted(ids)

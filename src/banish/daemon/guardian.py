@@ -221,6 +221,10 @@ class Guardian:
             self._keep(Incident(now, decision.jail, "refused", decision.id, reason, decision.origin))
         return Entry("refused", decision._replace(reason=reason), None)
 
+    def reach(self) -> frozenset[Network]:
+        """Return all that is protected: a ban of an earlier run that touches none of it is admitted."""
+        return self._guard.reach
+
     def refusal(self, network: Network, now: float) -> Refusal | None:
         """Return why *network* would not be banned now; None when it would be."""
         self._look_at_sessions(now)

@@ -6,12 +6,14 @@ is spared now is let in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from banish.addresses import Network
 from banish.daemon.assembly import Running
 from banish.daemon.guardian import Guardian
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.spared import Spared
+from banish.failures.ignore import NetworkSet
 from banish.jail import Jail
 from banish.lookups.names import Names
 from banish.model import Decision, Notice
@@ -59,6 +61,17 @@ class Protection:
     def admits(self, decision: Decision, now: float) -> bool:
         """Return whether *decision*, of an earlier run, is to stand again."""
         return self._may_stand(decision) and self.guardian.admit(decision, now) is None
+
+    def admitted(self, jail: str, bans: Iterable[Decision], now: float) -> Iterator[Decision]:
+        """Yield those of *bans*, all of *jail* and of an earlier run, that `admits`; made for very many, most of which nothing spares."""
+        running = self._running.get(jail)
+        networks, texts = (frozenset[Network](), frozenset[str]()) if running is None else running.jail.ignore.reach
+        touches = NetworkSet(networks | self.guardian.reach()).touches
+        for ban in bans:
+            network = ban.network
+            spared = ban.id in texts if network is None else touches(network) or ban.id in texts
+            if not spared or self.admits(ban, now):
+                yield ban
 
     def _may_stand(self, decision: Decision) -> bool:
         """Return whether the jail of *decision* does not ignore its id."""

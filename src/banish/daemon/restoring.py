@@ -9,7 +9,8 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 
 from banish.daemon.assembly import Running
 from banish.daemon.logbook import Logbook
@@ -85,13 +86,14 @@ class Restoring:
         self, running: Mapping[str, Running], jails: Collection[str], now: float, bans: Iterator[Decision]
     ) -> Iterator[Decision]:
         """Yield what of *bans* is to stand again: nobody that is spared, and no longer than ``bantime`` allows today."""
-        admits = self._protection.admits
-        for decision in bans:
-            known = running.get(decision.jail)
+        for jail, ours in groupby(bans, attrgetter("jail")):
+            known = running.get(jail)
             if known is None:
-                self._dormant.add(decision.jail)
-            elif decision.jail in jails and admits(decision, now):
-                yield bantime.shortened(known.jail.settings.bantime, decision)
+                self._dormant.add(jail)
+            elif jail in jails:
+                yield from bantime.all_shortened(
+                    known.jail.settings.bantime, self._protection.admitted(jail, ours, now)
+                )
 
     async def _tell_rest(self, restored: Sequence[Decision]) -> None:
         for part in islice(_slices(restored), 1, None):

@@ -11,9 +11,9 @@ Who was banned before also reaches ``maxretry`` sooner: see ``weight``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from banish import durations
 from banish.decisions import formula
@@ -107,6 +107,13 @@ def shortened(settings: BanTimeSettings, decision: Decision) -> Decision:
     begin = decision.at if decision.set_at is None else decision.set_at
     end = begin + longest(settings, decision.basis)
     return decision._replace(expires_at=end) if end < decision.expires_at else decision
+
+
+def all_shortened(settings: BanTimeSettings, decisions: Iterable[Decision]) -> Iterator[Decision]:
+    """Yield `shortened` of each of *decisions*, of which there may be very many."""
+    limits = {basis: longest(settings, basis) for basis in get_args(Basis)}
+    for decision in decisions:
+        yield decision if limits[decision.basis] == math.inf else shortened(settings, decision)
 
 
 def weight(settings: BanTimeSettings, history: History, maxretry: int) -> int:

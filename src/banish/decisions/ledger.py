@@ -19,6 +19,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 from banish import addresses
@@ -149,16 +150,27 @@ class Ledger:
         of the ledger in force afterwards. A ban that stands already is left as it is.
         """
         entered = []
+        past, ends = self._past, self._ends
+        jail: str | None = None
+        standing: dict[str, Decision] = {}
         for decision in decisions:
-            standing = self._jails.setdefault(decision.jail, {})
-            if decision.expires_at > now and decision.id not in standing:
-                self._past.pop((decision.jail, decision.id), None)
-                self._keep(standing, decision)
-                if decision.expires_at != math.inf:
-                    self._ends.append((decision.expires_at, decision.jail, decision.id))
-                entered.append(decision)
-        heapq.heapify(self._ends)
-        self._totals.update(Counter(decision.jail for decision in entered))
+            if decision.jail != jail:
+                jail = decision.jail
+                standing = self._jails.setdefault(jail, {})
+            id_, end = decision.id, decision.expires_at
+            if end <= now or id_ in standing:
+                continue
+            if past:
+                past.pop((jail, id_), None)
+            standing[id_] = decision
+            network = decision.network
+            if network is not None and network[-1] != len(network) * 8 - 8:
+                self._wide.setdefault(jail, {})[id_] = None
+            if end != math.inf:
+                ends.append((end, jail, id_))
+            entered.append(decision)
+        heapq.heapify(ends)
+        self._totals.update(Counter(map(attrgetter("jail"), entered)))
         return entered
 
     def apply(self, decision: Decision, now: float) -> Entry:

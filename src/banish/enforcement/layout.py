@@ -41,6 +41,7 @@ SLACK = 5.0
 """Seconds by which a ban may end sooner than it should before it counts as missing: clocks drift apart, listings take time."""
 
 _LONGEST = 100 * 365 * 86_400_000  # the kernel counts nanoseconds in 64 bits and refuses what overflows (584 years)
+_LONGEST_SECONDS = _LONGEST // 1000
 _PLAIN_NAME = re.compile(r"(?!jail\.)[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 _UNWANTED = re.compile(r"[^A-Za-z0-9_-]+")
 _UNQUOTABLE = re.compile(r"[^ !#-\[\]-~]")  # all but printable ASCII, the quotation mark and the backslash
@@ -150,19 +151,24 @@ class Layout:
 
     def _plan(self, records: Iterable[Record], now: float, created: list[AddressSet]) -> Plan:
         elements: dict[AddressSet, dict[bytes, int]] = {}
-        # By plain tuples as well, because half a million records come this way and these are cheaper to make.
+        # Half a million records come this way: what an AddressSet, `packed` and `_milliseconds` say is said in place.
         by_tuple: dict[tuple[str, int, int], dict[bytes, int]] = {}
         refused: list[Refusal] = []
+        ceil = math.ceil
         for record in records:
             op, jail, network, expires_at = record
-            place = (jail, network.version, network.prefixlen)
+            place = (jail, len(network), network[-1])
             found = by_tuple.get(place)
             if found is None:
                 if jail not in self._scopes:
                     refused.append(Refusal(record, f"nothing is guarded for jail {jail!r}"))
                     continue
-                found = by_tuple[place] = elements[AddressSet(*place)] = {}
-            found[network.packed] = LIFTED if op == "unban" else _milliseconds(expires_at - now)
+                found = by_tuple[place] = elements[AddressSet(jail, network.version, network.prefixlen)] = {}
+            left = expires_at - now
+            if op == "unban":
+                found[network[:-1]] = LIFTED
+            else:
+                found[network[:-1]] = ceil(left * 1000) if 0 < left < _LONGEST_SECONDS else _milliseconds(left)
         hosts = frozenset(created)
         for key in list(elements):
             if key in self._sets or key in hosts:

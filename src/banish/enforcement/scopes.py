@@ -7,9 +7,12 @@ blocked in every scope of that jail.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, overload
+from functools import partial
+from itertools import chain, repeat
+from operator import attrgetter
+from typing import Literal, NamedTuple, cast, overload
 
 from banish.addresses import Network
 from banish.model import Decision
@@ -46,6 +49,11 @@ class Record(NamedTuple):
     """Unix seconds; ``math.inf`` is for ever; one that lies in the past makes a ban an unban. Means nothing to an unban."""
 
 
+_JAIL, _NETWORK, _END = map(attrgetter, ("jail", "network", "expires_at"))
+_RECORD = partial(cast(Callable[..., Record], tuple.__new__), Record)
+"""A record of the tuple of its fields, for very many: no Python code is passed for each."""
+
+
 class Standing(Sequence[Record]):
     """The records of *bans* that have an address, and behind them *more*.
 
@@ -60,10 +68,8 @@ class Standing(Sequence[Record]):
         return len(self._bans) + len(self._more)
 
     def __iter__(self) -> Iterator[Record]:
-        for ban in self._bans:
-            assert ban.network is not None  # noqa: S101 - see above
-            yield Record("ban", ban.jail, ban.network, ban.expires_at)
-        yield from self._more
+        columns = (map(column, self._bans) for column in (_JAIL, _NETWORK, _END))
+        return chain(map(_RECORD, zip(repeat("ban"), *columns, strict=False)), self._more)
 
     @overload
     def __getitem__(self, at: int) -> Record: ...

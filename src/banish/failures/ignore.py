@@ -8,7 +8,7 @@ ignored 192.0.2.9. What ``ignorecommand`` says is asked for last, by the jail, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from banish import addresses
@@ -58,6 +58,9 @@ class NetworkSet:
     def __len__(self) -> int:
         return len(self._all)
 
+    def __iter__(self) -> Iterator[Network]:
+        return iter(self._all)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, NetworkSet) and self._all == other._all
 
@@ -68,10 +71,11 @@ class NetworkSet:
         """True when *network* lies in one of ours, or one of ours in it."""
         if network in self._all:
             return True
-        for prefix, shift, values in self._wide[len(network)]:
-            if prefix < network[-1] and int.from_bytes(network, "big") >> shift in values:
+        size, length = len(network), network[-1]
+        for prefix, shift, values in self._wide[size]:
+            if prefix < length and int.from_bytes(network, "big") >> shift in values:
                 return True
-        return not network.of_one_host and any(addresses.within(ours, network) for ours in self._all)
+        return length != size * 8 - 8 and any(addresses.within(ours, network) for ours in self._all)
 
 
 class IgnoreRules:
@@ -117,6 +121,13 @@ class IgnoreRules:
         if learned != self._own:
             self._own = learned
             self._said.clear()
+
+    @property
+    def reach(self) -> tuple[frozenset[Network], frozenset[str]]:
+        """All networks and texts that the rules spare now: an id that touches none of these and is none of those is not spared."""
+        own = self._own if self._settings.ignoreself else ()
+        networks = frozenset().union(own, self._networks, *self._learned.values())
+        return networks, frozenset(self._texts).union(*self._learned_texts.values())
 
     def rule(self, id_: str, network: Network | None) -> str | None:
         """Return the name of the rule that spares this id, as fail2ban's log has it, or None when it counts."""

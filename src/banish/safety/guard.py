@@ -84,6 +84,11 @@ class Guard:
         """Return what *rule* protects, whether or not it holds."""
         return self._known.get(rule, frozenset())
 
+    @property
+    def reach(self) -> frozenset[Network]:
+        """All that is protected now: what touches none of it is not refused."""
+        return frozenset(self._all)
+
     def refusal(self, network: Network) -> Refusal | None:
         """Return why *network* must not be banned, None when it may be."""
         if not self._all.touches(network):

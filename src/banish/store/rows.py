@@ -13,7 +13,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain, repeat
+from operator import itemgetter
 from typing import Any, cast, get_args
 
 from banish import addresses
@@ -25,7 +28,16 @@ Key = tuple[str, str]
 
 _ORIGINS: frozenset[str] = frozenset(get_args(Origin))
 _BASES: frozenset[str] = frozenset(get_args(Basis))
+_BASES_AS_THEY_ARE: Mapping[str, Basis] = {basis: basis for basis in get_args(Basis)}
 _LARGEST = 2**63 - 1
+
+# The types of what a row holds, and the one way to half a million decisions that does not pass Python code for each.
+_TEXTS, _TIMES, _COUNTS, _PACKED = frozenset({str}), frozenset({float}), frozenset({int}), frozenset({bytes})
+_ENDS = frozenset({float, type(None)})
+_HOSTS = frozenset({(5, 32), (17, 128)})
+"""Length and last byte of a `Network` that is one address."""
+_LAST = itemgetter(-1)
+_DECISION = partial(cast(Callable[..., Decision], tuple.__new__), Decision)
 
 
 def text(value: str) -> bytes:
@@ -85,12 +97,12 @@ def _evidence(found: object) -> tuple[tuple[str, ...], tuple[Place | None, ...]]
     return tuple(lines), tuple(places) if any(places) else ()
 
 
-def decisions(found: Iterable[Sequence[Any]]) -> Iterator[Decision]:
+def decisions(found: Iterable[Sequence[Any]], known: dict[str, str] | None = None) -> Iterator[Decision]:
     """Yield the decisions that rows of table ``bans`` stand for, restored ones, without evidence.
 
-    A row that makes no sense is left out. Made for half a million: equal texts and times become one object.
+    A row that makes no sense is left out. Equal texts become one object, by way of *known*.
     """
-    known: dict[str, str] = {}
+    known = {} if known is None else known
     for jail, ident, network, at, expires_at, basis, set_at, reason, ban_count, failures in found:
         if not (isinstance(jail, str) and isinstance(ident, str)):
             continue
@@ -116,6 +128,51 @@ def decisions(found: Iterable[Sequence[Any]]) -> Iterator[Decision]:
             basis=cast(Basis, basis) if basis in _BASES else "said",
             set_at=set_at if isinstance(set_at, float) and set_at != begin else None,
         )
+
+
+def page(found: Sequence[Sequence[Any]], known: dict[str, str]) -> Iterable[Decision]:
+    """Return what `decisions` makes of the rows *found*, by whole columns where all are as `ban_row` writes them.
+
+    *known* is where equal texts become one object, for all pages of a table.
+    """
+    jails, ids, networks, begins, ends, bases, set_at, reasons, ban_counts, failures = zip(*found, strict=True)
+    plain = (
+        _TEXTS.issuperset(map(type, chain(jails, ids, reasons)))
+        and _TIMES.issuperset(map(type, chain(begins, set_at)))
+        and _ENDS.issuperset(map(type, ends))
+        and _COUNTS.issuperset(map(type, chain(ban_counts, failures)))
+        and _BASES.issuperset(bases)
+    )
+    if not plain:
+        return decisions(found, known)
+    columns = (
+        map(known.setdefault, jails, jails),
+        ids,
+        _networks(networks),
+        begins,
+        [math.inf if end is None else end for end in ends] if None in ends else ends,
+        repeat("restored"),
+        map(known.setdefault, reasons, reasons),
+        ban_counts,
+        failures,
+        repeat(()),
+        repeat(NO_FIELDS),
+        repeat(None),
+        map(_BASES_AS_THEY_ARE.__getitem__, bases),
+        [None if at == begin else at for at, begin in zip(set_at, begins, strict=True)],
+        repeat(False),
+        repeat(()),
+    )
+    return map(_DECISION, zip(*columns, strict=False))
+
+
+def _networks(values: Sequence[object]) -> Iterable[Network | None]:
+    """Return what `stored` makes of *values*, which are hosts as a rule."""
+    if _PACKED.issuperset(map(type, values)):
+        packed = cast(Sequence[bytes], values)
+        if b"" not in packed and _HOSTS.issuperset(zip(map(len, packed), map(_LAST, packed), strict=True)):
+            return map(Network, packed)
+    return map(stored, values)
 
 
 def whole(row: Sequence[Any]) -> Decision | None:
