@@ -43,7 +43,7 @@ class Start(NamedTuple):
     lifted: float = 0.0
     """Seconds until none is in force."""
     answered: float = 0.0
-    """Seconds until every ban that was lifted has been told, a row each."""
+    """Seconds until the command has answered."""
 
 
 def measure(lab: Lab, runs: int) -> list[Row]:
@@ -65,7 +65,7 @@ def measure(lab: Lab, runs: int) -> list[Row]:
         add(f"{what}: memory (RSS) at most", "MB", [start.peak for start in found])
         what = f"banish unban --all of {bans:,}"
         add(f"{what}, until none is in force", "s", [start.lifted for start in found])
-        add(f"{what}, until each is told", "s", [start.answered for start in found])
+        add(f"{what}, until it has answered", "s", [start.answered for start in found])
     return rows
 
 

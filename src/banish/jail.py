@@ -199,6 +199,10 @@ class Jail:
         """Count *id_* from zero again, as after an administrator lifted its ban."""
         self._window.forget(id_)
 
+    def forget_all(self, ids: Iterable[str]) -> None:
+        """Do the same with each of *ids*, of which there may be very many."""
+        self._window.forget_all(ids)
+
     def term(self, id_: str) -> Term:
         """How long a ban of *id_* that begins now lasts."""
         settings = self.settings.bantime

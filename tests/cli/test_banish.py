@@ -220,7 +220,10 @@ def test_what_happened(ask: Any, daemon: FakeControl) -> None:
 def test_unban_all(ask: Any, daemon: FakeControl) -> None:
     ask("ban sshd 192.0.2.7")
     ask("ban postfix 192.0.2.8")
-    assert ask("unban --all").out == "unbanned 192.0.2.7 in sshd\nunbanned 192.0.2.8 in postfix\n"
+    ask("ban postfix 192.0.2.9")
+    assert ask("unban --all").out == "unbanned 2 in postfix\nunbanned 1 in sshd\n"
+    ask("ban postfix 192.0.2.9")
+    assert ask("unban --jail postfix --all --json").json == [{"jail": "postfix", "unbanned": 1}]
     said = ask("unban --all")
     assert (said.code, said.out) == (0, "no bans\n")
     assert daemon.calls[-1] == ("unban", (None, [], True))

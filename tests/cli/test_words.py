@@ -57,6 +57,11 @@ def test_what_is_asked_most_goes_the_short_way(line: str) -> None:
     assert words.arguments(BY_NAME[name], rest) is not None
 
 
+def test_words_on_both_sides_of_an_option_go_the_long_way() -> None:
+    assert words.arguments(BY_NAME["status"], ["sshd", "--all", "basic"]) is None
+    assert words.arguments(BY_NAME["status"], ["--all", "sshd", "basic"]) is not None
+
+
 @pytest.mark.parametrize("name", ["get", "set", "echo"])
 def test_any_word_may_follow_some_commands(name: str) -> None:
     line = ["sshd", "addfailregex", "--report-absent", "-1", "", "-", "x" * 5000]

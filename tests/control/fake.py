@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,7 @@ from banish.control.handler import (
     StatsRow,
     Status,
     Stopping,
+    Unbanned,
     Version,
     Why,
     WhyJail,
@@ -136,11 +138,17 @@ class FakeControl:
         }
         return outcome
 
-    def unban(self, jail: str | None, addresses: list[str], everything: bool) -> list[Outcome]:
+    def unban(self, jail: str | None, addresses: list[str], everything: bool) -> list[Outcome] | list[Unbanned]:
         self.calls.append(("unban", (jail, addresses, everything)))
-        words = [ident for _, ident in self.bans] if everything else addresses
+        if everything:
+            ended = [key for key in self.bans if jail in (None, key[0])]
+            for key in ended:
+                del self.bans[key]
+            counts = Counter(name for name, _ in ended)
+            ends: list[Unbanned] = [{"jail": name, "unbanned": count} for name, count in sorted(counts.items())]
+            return ends
         rows: list[Outcome] = []
-        for word in words:
+        for word in addresses:
             found = [key for key in self.bans if key[1] == word and jail in (None, key[0])]
             for key in found:
                 del self.bans[key]

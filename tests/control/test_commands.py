@@ -112,6 +112,8 @@ def test_whatever_is_asked_is_understood_or_refused(command: Command, given_: di
         ("unban", {}, [{"outcome": "unbanned"}], 0),
         ("unban", {}, [{"outcome": "unbanned"}, {"outcome": "not banned"}], 5),
         ("unban", {}, [{"outcome": "invalid"}, {"outcome": "not banned"}], 1),
+        ("unban", {"everything": True}, [{"jail": "sshd", "unbanned": 2}], 0),
+        ("unban", {"everything": True}, [], 0),
         ("banned", {"network": None}, [], 0),
         ("banned", {"network": "192.0.2.7"}, [], 5),
         ("banned", {"network": "192.0.2.7"}, [{}], 0),

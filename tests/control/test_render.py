@@ -127,6 +127,8 @@ def test_nothing_banned_is_said() -> None:
     assert render.banned([], {"network": None}, plain, NOW) == "no bans\n"
     assert render.banned([], {"network": "192.0.2.7"}, plain, NOW) == "192.0.2.7 is not banned\n"
     assert render.unban([], {"everything": True}, plain, NOW) == "no bans\n"
+    rows = [{"jail": "sshd\x1b", "unbanned": 500_000}, {"jail": "web", "unbanned": 1}]
+    assert render.unban(rows, {"everything": True}, plain, NOW) == "unbanned 500000 in sshd\\x1b\nunbanned 1 in web\n"
     assert render.unban([], {"everything": False}, plain, NOW) == ""
 
 

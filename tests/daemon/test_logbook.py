@@ -54,8 +54,7 @@ def test_what_is_said_of_each_event(log: tuple[Logbook, Path]) -> None:
     logbook.entry(Entry("already banned", ban(), None), 110)
     logbook.entry(Entry("already banned", ban(), None), 161)
     logbook.entry(Entry("expired", ban(), None), 800)
-    logbook.lifted(ban())
-    logbook.lifted(ban(), repealed=True)
+    logbook.all_lifted([ban()])
     logbook.problem(Problem("not found", "create it", "sshd", "logpath", "/x", Origin("jail.conf", 3), "warning"))
     said = [re.sub(r"^\S+ \S+ fail2ban\.(\S+) +\[\d+\]: ", r"\1 ", line) for line in path.read_text().splitlines()]
     assert re.fullmatch(r"filter INFO    \[sshd\] Found 192\.0\.2\.7 - \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", said[0])
@@ -67,7 +66,6 @@ def test_what_is_said_of_each_event(log: tuple[Logbook, Path]) -> None:
         "actions WARNING [sshd] 192.0.2.7 already banned",
         "actions INFO    [sshd] Ignore 192.0.2.7, expired bantime",
         "actions NOTICE  [sshd] Unban 192.0.2.7",
-        "actions NOTICE  [sshd] Repeal Ban 192.0.2.7",
         "configreader WARNING jail.conf:3 [sshd] logpath = /x: not found (create it)",
     ]
 

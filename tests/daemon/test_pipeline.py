@@ -202,7 +202,8 @@ def test_who_is_told_that_a_ban_was_mistaken_can_still_look_up_what_led_to_it(ho
     """Commands may need the user's name to undo what they did; and they look after an id that fails in spite of its ban."""
     told: list[tuple[str, int]] = []
 
-    def act(changes: Sequence[Change]) -> None:
+    def act(changes: Sequence[Change], forgotten: bool) -> None:
+        assert forgotten == (changes[0].op == "unban")
         for op, decision in changes:
             latest = house.book.latest(decision.jail, decision.id)
             told.append((op, len((latest or decision).matches)))

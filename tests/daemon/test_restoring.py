@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +12,7 @@ import pytest
 from banish import addresses
 from banish.daemon.logbook import Logbook
 from banish.daemon.protection import Protection
-from banish.daemon.restoring import SLICE, Restoring
+from banish.daemon.restoring import Restoring
 from banish.decisions.bantime import BanTimeSettings
 from banish.decisions.ledger import Ledger
 from banish.model import Decision
@@ -41,7 +40,7 @@ class House:
         self.logbook.configure(f"{self.log}[datetime=off]", "INFO")
         self.ledger = Ledger()
         self.store = Store.open(":memory:", NOW)
-        self.restoring = Restoring(self.ledger, self.store, cast(Protection, Fence()), self.logbook)
+        self.restoring = Restoring(self.ledger, self.store, cast(Protection, Fence()))
 
     def restore(self, *jails: str, running: tuple[str, ...] = ("sshd", "web")) -> list[str]:
         jail = SimpleNamespace(settings=SimpleNamespace(bantime=BanTimeSettings(bantime=600.0)))
@@ -82,16 +81,3 @@ def test_bans_of_a_jail_that_does_not_run_wait_for_it_and_can_be_forgotten(house
     assert house.restoring.forget_dormant(lambda each: True, NOW) == []
     house.restoring.sleep("web")
     assert [each.id for each in house.restoring.forget_dormant(lambda each: True, NOW)] == ["192.0.2.79"]
-
-
-def test_every_restored_ban_is_told_though_they_are_many(house: House) -> None:
-    many = [ban(f"2001:db8::{number:x}") for number in range(2 * SLICE + 5)]
-
-    async def story() -> None:
-        house.restoring.tell(many)
-        assert house.log.read_text().count("Restore Ban") == SLICE, "the rest beside other work"
-        await house.restoring.told()
-
-    asyncio.run(story())
-    told = [line.rsplit(" ", 1)[1] for line in house.log.read_text().splitlines()]
-    assert told == [each.id for each in many]

@@ -189,6 +189,37 @@ def test_the_bans_of_whole_jails_are_pardoned_at_once_and_what_had_ended_stays(s
     assert store._connection.execute("SELECT id FROM evidence").fetchall() == [("192.0.2.9",)]
 
 
+def test_what_led_to_a_ban_is_known_until_it_is_swept_or_another_takes_its_place(store: Store) -> None:
+    told = ban()._replace(matches=("line",), fields={"user": "root"})
+    store.save([told, ban("192.0.2.8")], now=100)
+    bare = told.bare()
+    assert store.evidence(bare) == told
+    assert store.evidence(ban("192.0.2.8")) == ban("192.0.2.8")
+    store.save(unbans=[("sshd", told.id)], now=150)
+    assert store.evidence(bare) == told
+    store.save([told], now=160)
+    store.save(pardoned_jails=["sshd"], now=200)
+    assert store.evidence(bare) == told
+    again = ban(at=300.0, until=900)._replace(matches=("another line",))
+    store.save([again], now=300)
+    assert (store.evidence(bare), store.evidence(again.bare())) == (bare, again), "each ban has its own"
+    store.save(pardoned_jails=["sshd"], now=400)
+    while store.sweep():
+        pass
+    assert store.evidence(again.bare()) == again.bare()
+
+
+def test_what_led_to_a_ban_that_waits_to_be_written_is_known(path: Path) -> None:
+    store = Store.open(path, now=0.0)
+    told = ban()._replace(matches=("line",))
+    with full_disk():
+        with pytest.raises(StoreError):
+            store.save([told], now=110)
+        assert store.evidence(told.bare()) == told
+        assert store.evidence(told.bare()._replace(at=7.0)) == told.bare()._replace(at=7.0)
+    store.close()
+
+
 def test_a_pardon_of_a_jail_that_cannot_be_written_yet_is_the_earlier_word(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

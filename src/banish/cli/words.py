@@ -62,9 +62,12 @@ def arguments(command: Command, words: Sequence[str]) -> dict[str, Any] | None:
     }
     options = {argument.option: argument for argument in command.arguments if argument.option}
     plain: list[str] = []
+    interrupted = 0
     rest = iter(words)
     for word in rest:
         option = options.get(word)
+        if option is not None:
+            interrupted = len(plain)
         if option is not None and option.kind == "flag":
             given[option.name] = True
         elif option is not None and option.kind == "text":
@@ -74,6 +77,8 @@ def arguments(command: Command, words: Sequence[str]) -> dict[str, Any] | None:
             given[option.name] = value
         elif word.startswith("-") and word != "-":
             return None
+        elif interrupted:
+            return None  # argparse has its own opinion of words before and behind an option
         else:
             plain.append(word)
     for argument in positional:

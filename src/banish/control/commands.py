@@ -166,6 +166,10 @@ def _all_done(_arguments: dict[str, Any], rows: Any) -> int:
     return NOT_FOUND if "not banned" in outcomes else OK
 
 
+def _all_unbanned(arguments: dict[str, Any], rows: Any) -> int:
+    return OK if arguments.get("everything") else _all_done(arguments, rows)
+
+
 def _all_valid(_arguments: dict[str, Any], result: Any) -> int:
     return INVALID_CONFIGURATION if any(row["severity"] == "error" for row in result["problems"]) else OK
 
@@ -221,7 +225,7 @@ COMMANDS = (
             metavar="ADDRESS|NETWORK...|-",
         ),
         Argument("everything", "flag", "every ban there is", option="--all"),
-        exit_=_all_done,
+        exit_=_all_unbanned,
         check=_some_or_all,
     ),
     Command(

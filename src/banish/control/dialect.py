@@ -168,7 +168,9 @@ async def _unban(ask: Ask, rest: list[Any]) -> Any:
         raise InvalidCommandError
     everything = rest == ["--all"]
     rows = await ask("unban", addresses=[] if everything else rest, everything=everything)
-    return len([row async for row in _in_turn(rows) if row["outcome"] == "unbanned"])
+    if everything:
+        return sum(row["unbanned"] for row in rows)
+    return sum(row["outcome"] == "unbanned" for row in rows)
 
 
 async def _reload(ask: Ask, rest: list[Any]) -> Any:

@@ -104,6 +104,13 @@ class Outcome(TypedDict):
     """Why it is not in force although it is banned; it will be as soon as it can."""
 
 
+class Unbanned(TypedDict):
+    """How many bans of *jail* were ended at once, all there were."""
+
+    jail: str
+    unbanned: int
+
+
 class Imported(TypedDict):
     """What became of the bans of another database.
 
@@ -353,10 +360,10 @@ class Control(Protocol):
 
     def unban(
         self, jail: str | None, addresses: list[str], everything: bool
-    ) -> Iterable[Outcome] | Awaitable[list[Outcome]]:
+    ) -> list[Outcome] | list[Unbanned] | Awaitable[list[Outcome] | list[Unbanned]]:
         """End the bans of (or within) *addresses* in *jail*, or in all jails: a row for each ban ended, or why there was none.
 
-        *everything*: every ban, in *jail* or in all jails; *addresses* is empty then.
+        *everything*: every ban, in *jail* or in all jails; *addresses* is empty then, and there is a row for each jail that had bans.
         """
 
     def resume(self, jail: str) -> Resumed | Awaitable[Resumed]:

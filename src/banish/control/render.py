@@ -139,17 +139,10 @@ def ban(result: list[dict[str, Any]], _arguments: dict[str, Any], paint: Paint, 
 
 
 def unban(result: list[dict[str, Any]], arguments: dict[str, Any], paint: Paint, _now: float) -> str:
-    if not result and arguments.get("everything"):
-        return "no bans\n"
-    # There may be hundreds of thousands, alike but for the address.
-    done = paint("unbanned", _OUTCOME_COLOURS.get("unbanned", "bold"))
-    jails = {jail: visible(jail) for jail in {row["jail"] for row in result}}
-    return "".join(
-        f"{done} {visible(row['address'])} in {jails[row['jail']]}\n"
-        if row["outcome"] == "unbanned" and row["jail"] and not row["reason"]
-        else _outcome(row, paint)
-        for row in result
-    )
+    if not arguments.get("everything"):
+        return "".join(_outcome(row, paint) for row in result)
+    done = paint("unbanned", _OUTCOME_COLOURS["unbanned"])
+    return "".join(f"{done} {row['unbanned']} in {visible(row['jail'])}\n" for row in result) or "no bans\n"
 
 
 def _outcome(row: dict[str, Any], paint: Paint) -> str:

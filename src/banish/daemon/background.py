@@ -17,7 +17,7 @@ def world(running: Callable[[], Mapping[str, Running]], ledger: Ledger, store: S
     return World(
         lambda jail: figures(running().get(jail), ledger),
         lambda id_: history(store, running(), id_),
-        lambda jail, id_: latest(store, jail, id_),
+        lambda ban: evidence(store, ban),
     )
 
 
@@ -36,6 +36,14 @@ def latest(store: Store, jail: str, id_: str) -> Decision | None:
         return store.latest(jail, id_)
     except StoreError:
         return None
+
+
+def evidence(store: Store, ban: Decision) -> Decision:
+    """Return *ban* with what led to it; as it is where that is not known, or the database cannot be read."""
+    try:
+        return store.evidence(ban)
+    except StoreError:
+        return ban
 
 
 def history(store: Store, jails: Iterable[str], id_: str) -> list[Decision]:

@@ -186,8 +186,7 @@ class Changeover:
             # Only the firewall forgets them: should the jail come back, its bans are in the database.
             daemon.pipeline.save(now=now)
             daemon.restoring.sleep(name)
-            for change in daemon.ledger.lift_jail(name):
-                daemon.logbook.lifted(change.decision, repealed=True)
+            daemon.telling.tell("Repeal Ban", [change.decision for change in daemon.ledger.lift_jail(name)])
             daemon.logbook.say("jail", "INFO", f"Jail '{name}' stopped")
         daemon.protection.configure(daemon.running, daemon.settings.spare, now)
         begun = {*(daemon.running.keys() - before.keys()), *again}
@@ -202,7 +201,7 @@ class Changeover:
             daemon.ears.attend(daemon.dispatch.listeners())
         for name in sorted(begun):
             daemon.logbook.say("jail", "INFO", f"Jail '{name}' started")
-        daemon.restoring.tell(restored)
+        daemon.telling.tell("Restore Ban", restored)
         after = logpaths(daemon.running)
         daemon.source.remove(patterns - {path.pattern for path in after})
         daemon.source.add(after)
@@ -210,8 +209,8 @@ class Changeover:
 
     def _unban(self, names: Iterable[str]) -> None:
         daemon = self._daemon
-        for decision in daemon.pipeline.lift_all(list(names), time.time()):
-            daemon.running[decision.jail].jail.forget(decision.id)
+        for name, lifted in daemon.pipeline.lift_all(list(names), time.time()).items():
+            daemon.running[name].jail.forget_all(ban.id for ban in lifted)
 
     def _read_again(self, *, anew: bool) -> tuple[Assembly, tuple[Problem, ...], DaemonSettings]:
         daemon = self._daemon

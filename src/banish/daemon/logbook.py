@@ -144,10 +144,6 @@ class Logbook:
         """Write what became of a decision."""
         self._write(_of_entry(entry, now))
 
-    def lifted(self, decision: Decision, *, repealed: bool = False) -> None:
-        """Write that a ban ended; *repealed* when its jail ended rather than its time."""
-        self.say("actions", "NOTICE", f"[{decision.jail}] {'Repeal Ban' if repealed else 'Unban'} {decision.id}")
-
     def all_lifted(self, decisions: Iterable[Decision]) -> None:
         """Write that each of *decisions* ended: one line each, written in one go."""
         self.say_all("actions", "NOTICE", [f"[{ban.jail}] Unban {ban.id}" for ban in decisions])

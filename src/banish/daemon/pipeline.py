@@ -77,8 +77,12 @@ class Pipeline:
         """What somebody must answer through ``settle(jail.answer(...))``; taken away by who does."""
         self.subscribe: Callable[[str], list[Subscription]] = lambda source: []
         """Who watches a source; replaced on start and reload."""
-        self.act: Callable[[Sequence[Change]], None] = lambda changes: None
-        """Who else is told of changes, once the firewall has them: actions made of commands."""
+        self.act: Callable[[Sequence[Change], bool], None] = lambda changes, forgotten: None
+        """Who else is told of changes, once the firewall has them: actions made of commands; and whether the database forgets at once
+        what led to the bans that end.
+        """
+        self.tell_ends: Callable[[Sequence[Decision]], None] = logbook.all_lifted
+        """Who writes into the log that bans ended."""
         self.guardian: Guardian | None = None
         """Who may refuse a decision; None lets every one pass."""
         self.remembering: Remembering | None = None
@@ -213,12 +217,13 @@ class Pipeline:
         self._tell_history(changes, "unbanned", now, why)
         return self._end(changes, now, pardoned=True)
 
-    def lift_all(self, jails: Iterable[str], now: float) -> list[Decision]:
-        """End every ban of *jails*, as ``lift`` does, and return them."""
-        names = list(jails)
-        changes = [Change("unban", ban) for jail in names for ban in self.ledger.pardon_jail(jail)]
+    def lift_all(self, jails: Iterable[str], now: float) -> dict[str, list[Decision]]:
+        """End every ban of *jails*, as ``lift`` does, and return them by jail."""
+        lifted = {jail: self.ledger.pardon_jail(jail) for jail in jails}
+        changes = [Change("unban", ban) for bans in lifted.values() for ban in bans]
         self._tell_history(changes, "unbanned", now)
-        return self._end(changes, now, pardoned=True, jails=names)
+        self._end(changes, now, pardoned=True, jails=list(lifted))
+        return lifted
 
     def expire(self, now: float) -> list[Decision]:
         """End the bans whose time is over, and return them."""
@@ -302,9 +307,10 @@ class Pipeline:
         self, changes: list[Change], now: float, *, pardoned: bool = False, jails: Sequence[str] = ()
     ) -> list[Decision]:
         notices = self._carry_out(changes, now, pardoned=pardoned, jails=jails)
-        self._logbook.all_lifted(change.decision for change in changes)
+        ended = [change.decision for change in changes]
+        self.tell_ends(ended)
         self._logbook.events(notices)
-        return [change.decision for change in changes]
+        return ended
 
     def _carry_out(
         self,
@@ -324,6 +330,7 @@ class Pipeline:
         notices = self._dispatch.apply([*changes, *again], now)
         if self._began is not None:
             self.measures.in_force(changes, *self._began)
-        self.act([*changes, *again])  # only taken note of; before the database forgets what led to a mistaken ban
+        # Only taken note of; before the database forgets what led to a mistaken ban. Of whole jails that is left for later.
+        self.act([*changes, *again], pardoned and not jails)
         self.save(self.places.placed(changes), now=now, pardoned=pardoned, jails=jails)
         return notices

@@ -18,12 +18,22 @@ PURGE_EVERY = 3600.0
 
 
 class Purging:
-    """The first round is PURGE_EVERY seconds after *now*."""
+    """The first round is PURGE_EVERY seconds after *now*. *evidence_wanted* tells whether somebody may still ask what led to a ban
+    that was ended with all of its jail.
+    """
 
     def __init__(
-        self, store: Store, ledger: Ledger, logbook: Logbook, now: float, remembering: Remembering | None = None
+        self,
+        store: Store,
+        ledger: Ledger,
+        logbook: Logbook,
+        now: float,
+        remembering: Remembering | None = None,
+        *,
+        evidence_wanted: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
+        self._evidence_wanted = evidence_wanted
         self._remembering = remembering
         self._ledger = ledger
         self._logbook = logbook
@@ -36,7 +46,8 @@ class Purging:
         try:
             purged = self._store.purge(now, settings.dbpurgeage)
             purged += self._store.purge_history(now - settings.historyage)
-            purged = purged or self._store.sweep()
+            if not purged and not self._evidence_wanted():
+                purged = self._store.sweep()
             if not purged and self._remembering is not None:
                 purged = self._remembering.purge(sources(), now)
         except StoreError as error:

@@ -1,19 +1,17 @@
-"""What earlier runs banned: which of it stands again, how that is told, and what waits for a jail that does not run.
+"""What earlier runs banned: which of it stands again, and what waits for a jail that does not run.
 
-There may be half a million, so nothing here costs more than some microseconds for each, and the log is written in bulk.
+There may be half a million, so nothing here costs more than some microseconds for each.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from itertools import groupby, islice
 from operator import attrgetter
 
 from banish.daemon.assembly import Running
-from banish.daemon.logbook import Logbook
 from banish.daemon.protection import Protection
 from banish.decisions import bantime
 from banish.decisions.ledger import Ledger
@@ -21,21 +19,16 @@ from banish.model import Decision, Incident
 from banish.store.database import Store
 from banish.store.history import WAITING
 
-SLICE = 1000
-"""Lines that are written to the log in one go."""
-
 
 class Restoring:
     """Brings bans from the database into the ledger."""
 
-    def __init__(self, ledger: Ledger, store: Store, protection: Protection, logbook: Logbook) -> None:
+    def __init__(self, ledger: Ledger, store: Store, protection: Protection) -> None:
         self._ledger = ledger
         self._store = store
         self._protection = protection
-        self._logbook = logbook
         self._dormant: set[str] = set()
         """Jails that do not run now but have bans in the database."""
-        self._telling: asyncio.Task[None] | None = None
 
     def restore(self, running: Mapping[str, Running], jails: Collection[str], now: float) -> list[Decision]:
         """Enter in the ledger what earlier runs, or these *jails* before they left, have banned; return what stands of it."""
@@ -70,18 +63,6 @@ class Restoring:
         self._store.save(pardons=[(decision.jail, decision.id) for decision in found], now=now)
         return found
 
-    def tell(self, restored: Sequence[Decision]) -> None:
-        """Write what was restored into the log as fail2ban does, a line each; beside other work when it is much."""
-        for first in islice(_slices(restored), 1):
-            self._tell_slice(first)
-        if len(restored) > SLICE:
-            self._telling = asyncio.create_task(self._tell_rest(restored))
-
-    async def told(self) -> None:
-        """Wait until all has been written."""
-        if self._telling is not None:
-            await self._telling
-
     def _restorable(
         self, running: Mapping[str, Running], jails: Collection[str], now: float, bans: Iterator[Decision]
     ) -> Iterator[Decision]:
@@ -95,23 +76,10 @@ class Restoring:
                     known.jail.settings.bantime, self._protection.admitted(jail, ours, now)
                 )
 
-    async def _tell_rest(self, restored: Sequence[Decision]) -> None:
-        for part in islice(_slices(restored), 1, None):
-            await asyncio.sleep(0)
-            self._tell_slice(part)
-
-    def _tell_slice(self, part: Sequence[Decision]) -> None:
-        self._logbook.say_all("actions", "NOTICE", [f"[{ban.jail}] Restore Ban {ban.id}" for ban in part])
-
-
-def _slices(decisions: Sequence[Decision]) -> Iterator[Sequence[Decision]]:
-    for start in range(0, len(decisions), SLICE):
-        yield decisions[start : start + SLICE]
-
 
 @contextlib.contextmanager
-def without_collection() -> Generator[None]:
-    """Do not look for garbage while the block makes what will stay; and never again among what it has made.
+def without_collection(*, stays: bool) -> Generator[None]:
+    """Do not look for garbage while the block makes very many objects; and never again among what it has made, where that *stays*.
 
     The collector goes through all objects again and again while their number grows, and finds nothing.
     """
@@ -119,5 +87,6 @@ def without_collection() -> Generator[None]:
     try:
         yield
     finally:
-        gc.freeze()
+        if stays:
+            gc.freeze()
         gc.enable()

@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +39,7 @@ from banish.daemon.restoring import Restoring, without_collection
 from banish.daemon.service import Service
 from banish.daemon.sourcing import Sourcing, ages, beginning, logpaths, part_of
 from banish.daemon.subscribers import Subscribers
+from banish.daemon.telling import Telling
 from banish.daemon.workers import for_ever, stroke
 from banish.decisions.ledger import Ledger
 from banish.enforcement.commands.runner import Runner
@@ -80,6 +82,7 @@ class Supervisor:
         self.ledger = Ledger()
         self.crowd = Crowd()
         self.logbook: Logbook = Logbook()
+        self.telling = Telling(self.logbook)
         self.running: dict[str, Running] = {}
         self.broken: dict[str, Problem] = {}
         self.pipeline: Pipeline
@@ -169,7 +172,7 @@ class Supervisor:
         self.dispatch = Dispatch(self.changeover.actions(), lambda: self.ledger)
         self.pipeline = Pipeline(self.ledger, self.dispatch, self.store, self.logbook, self.guard)
         self.protection = Protection(self._names, self.pipeline, self.tell)
-        self.restoring = Restoring(self.ledger, self.store, self.protection, self.logbook)
+        self.restoring = Restoring(self.ledger, self.store, self.protection)
         self.importing = Importing(self.ledger, self.store, self.pipeline, self.protection, self.restoring)
         self.pipeline.subscribe = self._subscribers
         hosts = Hosts()
@@ -177,6 +180,7 @@ class Supervisor:
             lambda: self.ledger, world(lambda: self.running, self.ledger, self.store), self.logbook.say, hosts.name_of
         )
         self.pipeline.act = self.runner.apply
+        self.pipeline.tell_ends = partial(self.telling.tell, "Unban")
         self.commands = Commands(hosts)
         self.remembering = self.pipeline.remembering = Remembering(self.store)
         self.watchers.read_on = self.remembering.read_on
@@ -191,7 +195,7 @@ class Supervisor:
         )
         self.protection.configure(self.running, self.settings.spare, now)
         missed_from = self._settle_the_clock(now)
-        with without_collection():
+        with without_collection(stays=True):
             restored = self.restoring.restore(self.running, self.running, now)
             self.tell(self.dispatch.start(now))
             self.runner.configure(self.changeover.actions())
@@ -200,12 +204,14 @@ class Supervisor:
         self.source = Inputs(logpaths(self.running), self.store.positions(), begin=self._beginning)
         self.journal = JournalSource(self.store.cursors())
         self.journal.configure(ages(self.running))
-        self._purging = Purging(self.store, self.ledger, self.logbook, now, self.remembering)
+        self._purging = Purging(
+            self.store, self.ledger, self.logbook, now, self.remembering, evidence_wanted=self.runner.waiting
+        )
         self.reopen_questions()
         self.look_back(now)
         for name in self.running:
             self.logbook.say("jail", "INFO", f"Jail '{name}' started")
-        self.restoring.tell(restored)
+        self.telling.tell("Restore Ban", restored)
 
     def _settle_the_clock(self, now: float) -> float | None:
         """Move bans of earlier runs if the clock was set since; return until when bans have been ended, None for unknown."""
@@ -327,7 +333,7 @@ class Supervisor:
             self._shift(jumped, before)
             self.ledger.shift(jumped, clock.began(before), before)
             if jumped < 0:
-                self.restoring.tell(self.restoring.restore_ended(self.running, now, self._begun_at))
+                self.telling.tell("Restore Ban", self.restoring.restore_ended(self.running, now, self._begun_at))
             self._begun_at += jumped
         if jumped or slept:
             self.tell(self.dispatch.start(now))
@@ -370,7 +376,7 @@ class Supervisor:
             self.logbook.say("database", "ERROR", str(error))
         self._names.close()
         if hasattr(self, "restoring"):
-            await self.restoring.told()
+            await self.telling.told()
             self.protection.close()
         self.logbook.say("server", "INFO", "Exiting banish")
 

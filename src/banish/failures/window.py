@@ -220,6 +220,11 @@ class Window:
         if self.changed is not None:
             self.changed.add(id_)
 
+    def forget_all(self, ids: Iterable[str]) -> None:
+        """Start each of *ids* from zero, of which there may be many more than are known here."""
+        for id_ in set(self.keys()).intersection(ids):
+            self.forget(id_)
+
     # For who keeps them across a crash (``store.memory.Book``)
 
     @property

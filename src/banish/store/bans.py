@@ -38,6 +38,9 @@ _BEHIND = """
     SELECT CAST(jail AS BLOB), CAST(id AS BLOB), EXISTS (SELECT 1 FROM bans WHERE bans.jail = evidence.jail AND bans.id = evidence.id)
     FROM evidence WHERE (jail, id) > (CAST(? AS TEXT), CAST(? AS TEXT)) ORDER BY jail, id LIMIT ?"""
 _LATEST = f"{WHOLE_BANS} WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"
+_EVIDENCE_OF = """
+    SELECT matches, fields, (SELECT at FROM bans WHERE (bans.jail, bans.id) = (evidence.jail, evidence.id))
+    FROM evidence WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"""
 _UNBAN = """
     UPDATE bans SET expires_at = min(?, coalesce(expires_at, ?)) WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"""
 _PARDON = "DELETE FROM bans WHERE jail = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"
@@ -89,6 +92,17 @@ def latest(connection: sqlite3.Connection, jail: str, id_: str) -> Decision | No
     """Return the last ban of *id_* in *jail*, with its evidence and the origin it was saved with; None when there was none."""
     found = connection.execute(_LATEST, (rows.text(jail), rows.text(id_)))
     return next((decision for row in found if (decision := rows.whole(row)) is not None), None)
+
+
+def evidence(connection: sqlite3.Connection, ban: Decision) -> Decision:
+    """Return *ban* with its evidence, also when it has been pardoned and the evidence not been swept yet.
+
+    It comes back as it is when there is none, or that of a later ban of its id.
+    """
+    for matches, fields, at in connection.execute(_EVIDENCE_OF, (rows.text(ban.jail), rows.text(ban.id))):
+        if at is None or at == ban.at:
+            return rows.with_evidence(ban, matches, fields)
+    return ban
 
 
 def pardon_jails(connection: sqlite3.Connection, jails: Mapping[str, float]) -> None:

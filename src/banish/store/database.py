@@ -234,6 +234,18 @@ class Store:
         with self._reading():
             return bans_table.latest(self._connection, jail, id_)
 
+    def evidence(self, ban: Decision) -> Decision:
+        """Return *ban*, in force or ended, with what led to it; without where that is not known any more.
+
+        It is known of bans that were pardoned with all of their jail, until `sweep`. Raises StoreError when the database cannot be read.
+        """
+        waiting = self._waiting.bans.get((ban.jail, ban.id))
+        if isinstance(waiting, Decision):
+            same = waiting.at == ban.at
+            return ban._replace(matches=waiting.matches, places=waiting.places, fields=waiting.fields) if same else ban
+        with self._reading():
+            return bans_table.evidence(self._connection, ban)
+
     def positions(self) -> dict[str, Position]:
         """Return how far each source has been judged. Raises StoreError when the database cannot be read."""
         with self._reading():

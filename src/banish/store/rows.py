@@ -181,17 +181,17 @@ def whole(row: Sequence[Any]) -> Decision | None:
     Evidence that is damaged comes back empty.
     """
     *ours, origin, matches, fields, forced = row
+    for decision in decisions([ours]):
+        known = decision._replace(origin=cast(Origin, origin) if origin in _ORIGINS else "jail", forced=bool(forced))
+        return with_evidence(known, matches, fields)
+    return None
+
+
+def with_evidence(decision: Decision, matches: object, fields: object) -> Decision:
+    """Return *decision* with what the columns *matches* and *fields* of table ``evidence`` say."""
     lines, places = _evidence(_from_json(matches))
     groups = _from_json(fields)
-    for decision in decisions([ours]):
-        return decision._replace(
-            origin=cast(Origin, origin) if origin in _ORIGINS else "jail",
-            matches=lines,
-            places=places,
-            fields=groups if isinstance(groups, dict) else NO_FIELDS,
-            forced=bool(forced),
-        )
-    return None
+    return decision._replace(matches=lines, places=places, fields=groups if isinstance(groups, dict) else NO_FIELDS)
 
 
 def network_of_text(value: object) -> bytes | None:

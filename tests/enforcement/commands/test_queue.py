@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from banish.enforcement.commands import runner as runners
+from banish.enforcement.commands.performer import NameOf
 from banish.enforcement.commands.post import Post
+from banish.enforcement.commands.runner import Runner
 from banish.enforcement.commands.shellaction import AT_ONCE
 from banish.enforcement.commands.ticket import Ticket, World
-from banish.model import Decision
+from banish.model import Change, Decision
 from tests.enforcement.commands.rig import NOW, Rig, action, decision
 
 IDS = [f"192.0.2.{number}" for number in range(1, 41)]
@@ -331,3 +334,133 @@ def test_hundreds_of_thousands_may_wait_and_end_without_a_command(tmp_path: Path
 
     asyncio.run(story())
     assert runners.ALTOGETHER >= AT_ONCE
+
+
+class Crowd:
+    """Very many bans in force with one action (a gate), and what is asked of the database."""
+
+    def __init__(self, count: int) -> None:
+        self.gate = Gate(4)
+        self.gate.open.set()
+        self.asked: list[str] = []
+        self.told: list[tuple[str, ...]] = []
+        self.bans = [decision(f"2001:db8::{number:x}") for number in range(count)]
+        world = World(evidence=self._evidence)
+        self.runner = Runner(lambda: (), world, lambda logger, level, text: None, cast(NameOf, None))
+        unban = self.gate.unban
+
+        async def tell(ticket: Ticket) -> None:
+            self.told.append(ticket.told.matches)
+            await unban(ticket)
+
+        self.gate.unban = tell  # type: ignore[method-assign]
+        self.post = Post("sshd", action(), self.gate, world=world, say=lambda *words: None, slots=asyncio.Semaphore(4))
+        self.runner._posts = {"sshd": {action().actname: self.post}}
+        self.post._standing = {ban.id: ban for ban in self.bans}
+        self.post._open = True
+
+    def _evidence(self, ban: Decision) -> Decision:
+        self.asked.append(ban.id)
+        return ban._replace(matches=(f"line of {ban.id}",))
+
+    def lift(self, *, forgotten: bool = False) -> None:
+        self.runner.apply([Change("unban", ban) for ban in self.bans], forgotten)
+
+    async def turns(self) -> list[int]:
+        """Let everything be done, and return how many changes were noted from one turn of the loop to the next."""
+        noted = []
+        while self.runner.waiting():
+            before = sum(len(each.changes) for each in self.runner._slices)
+            await asyncio.sleep(0)
+            noted.append(before - sum(len(each.changes) for each in self.runner._slices))
+        return noted
+
+
+MANY = 3 * runners.SLICE + 5
+
+
+def test_very_many_ends_are_noted_beside_other_work_and_what_led_to_them_is_asked_when_it_is_needed() -> None:
+    async def story() -> None:
+        crowd = Crowd(MANY)
+        crowd.lift()
+        assert crowd.runner.waiting()
+        noted = await crowd.turns()
+        assert (sum(noted), max(noted)) == (MANY, runners.SLICE)
+        assert crowd.asked == [ban.id for ban in crowd.bans]
+        assert crowd.told == [(f"line of {ban.id}",) for ban in crowd.bans]
+        assert sorted(crowd.gate.story) == sorted(f"unban {ban.id}" for ban in crowd.bans)
+        assert not crowd.post._standing
+
+    asyncio.run(story())
+
+
+def test_what_comes_behind_very_many_ends_stays_behind_them() -> None:
+    async def story() -> None:
+        crowd = Crowd(MANY)
+        last = crowd.bans[-1]
+        crowd.lift()
+        crowd.runner.apply([Change("ban", last)])
+        assert crowd.post._is_begun(last.id)
+        await crowd.turns()
+        assert [line for line in crowd.gate.story if line.endswith(f" {last.id}")] == [
+            f"unban {last.id}",
+            f"ban {last.id}",
+        ]
+        assert list(crowd.post._standing) == [last.id]
+
+    asyncio.run(story())
+
+
+def test_of_what_the_database_forgets_behind_very_many_ends_the_lines_are_known() -> None:
+    async def story() -> None:
+        crowd = Crowd(MANY)
+        *others, last = crowd.bans
+        crowd.bans = others
+        crowd.lift()
+        crowd.runner.apply([Change("unban", last)])
+        assert crowd.asked == [last.id], "at once, because it will not be there later"
+        await crowd.turns()
+        assert (f"line of {last.id}",) in crowd.told
+        assert crowd.asked.count(last.id) == 1
+
+    asyncio.run(story())
+
+
+def test_few_ends_are_noted_at_once_with_what_led_to_them() -> None:
+    async def story() -> None:
+        crowd = Crowd(2)
+        crowd.lift()
+        assert len(crowd.asked) == 2
+        await crowd.turns()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("one_more", [False, True])
+def test_very_many_ends_at_once_are_one_flush_where_the_action_can(one_more: bool) -> None:
+    async def story() -> None:
+        crowd = Crowd(MANY)
+        crowd.gate.can_flush = True
+        if one_more:
+            crowd.post._standing["one more"] = decision("one more")
+        crowd.lift()
+        await crowd.turns()
+        await idle(crowd.gate)
+        assert (crowd.gate.story == ["flush"]) == (not one_more)
+        assert len(crowd.gate.story) == (MANY if one_more else 1)
+
+    asyncio.run(story())
+
+
+def test_a_reload_finds_very_many_ends_noted() -> None:
+    async def story() -> None:
+        crowd = Crowd(MANY)
+        crowd.lift()
+        await asyncio.sleep(0)
+        crowd.post.reload = lambda: None  # type: ignore[method-assign]
+        crowd.runner.configure({"sshd": [crowd.post.settings]})
+        assert not crowd.runner._slices
+        await crowd.turns()
+        assert not crowd.post._standing
+
+    asyncio.run(story())

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from banish.addresses import Network, has_host_bits, parse, show, within
 from banish.control import commands
 from banish.daemon.desks.desk import Desk
+from banish.daemon.restoring import without_collection
 from banish.decisions.bantime import Term
 from banish.errors import ControlError
 from banish.jail import Jail
 from banish.model import Basis, Decision
 
 if TYPE_CHECKING:
-    from banish.control.handler import BannedRow, Outcome, OutcomeName, Resumed
+    from banish.control.handler import BannedRow, Outcome, OutcomeName, Resumed, Unbanned
 
 
 class Bans(Desk):
@@ -79,19 +81,27 @@ class Bans(Desk):
                         rows[place]["problem"] = trouble
         return [rows[place] for place in range(len(addresses))]
 
-    def unban(self, jail: str | None, addresses: list[str], everything: bool) -> Iterable[Outcome]:
+    def unban(self, jail: str | None, addresses: list[str], everything: bool) -> list[Outcome] | list[Unbanned]:
         """Lift the bans of *addresses*, or all; a network lifts what lies within it, an address never a wider network."""
         self.at_work()
         if jail is not None and jail not in self.daemon.running:
             raise self.no_such(jail)
+        return self._lift_all(jail) if everything else self.lift_each(jail, addresses)
+
+    def _lift_all(self, jail: str | None) -> list[Unbanned]:
         now = self.clock()
-        if everything:
-            jails = list(self.daemon.running) if jail is None else [jail]
-            lifted = self.daemon.pipeline.lift_all(jails, now)
-            for decision in lifted:
-                self.daemon.running[decision.jail].jail.forget(decision.id)
-            lifted += self.daemon.restoring.forget_dormant(lambda decision: jail in (None, decision.jail), now)
-            return map(_unbanned_row, lifted)
+        with without_collection(stays=False):
+            lifted = self.daemon.pipeline.lift_all(list(self.daemon.running) if jail is None else [jail], now)
+        for name, bans in lifted.items():
+            self.daemon.running[name].jail.forget_all(ban.id for ban in bans)
+        counts = Counter({name: len(bans) for name, bans in lifted.items()})
+        dormant = self.daemon.restoring.forget_dormant(lambda decision: jail in (None, decision.jail), now)
+        counts.update(decision.jail for decision in dormant)
+        return [{"jail": name, "unbanned": count} for name, count in sorted(counts.items()) if count]
+
+    def lift_each(self, jail: str | None, addresses: list[str]) -> list[Outcome]:
+        """Do so with *addresses*."""
+        now = self.clock()
         rows = []
         for text in addresses:
             network = parse(text)
@@ -151,11 +161,7 @@ def _is_hit(decision: Decision, text: str, network: Network | None) -> bool:
 
 
 def _unbanned(decisions: Iterable[Decision]) -> list[Outcome]:
-    return list(map(_unbanned_row, decisions))
-
-
-def _unbanned_row(decision: Decision) -> Outcome:
-    return _row(decision.id, decision.jail, "unbanned", "")
+    return [_row(decision.id, decision.jail, "unbanned", "") for decision in decisions]
 
 
 def _row(address: str, jail: str, outcome: OutcomeName, reason: str) -> Outcome:

@@ -189,7 +189,7 @@ class OptionDesk(Bans):
         names = list(words[1:] if strict else words)
         if not names:
             raise IncompleteError("unbanip what?", commands.USAGE, "unbanip [--report-absent] ADDRESS...")
-        rows = list(self.unban(jail, names, everything=False))
+        rows = self.lift_each(jail, names)
         absent = [row["address"] for row in rows if row["outcome"] == "not banned"]
         if strict and absent:
             raise ControlError(f"not banned: {absent!r}", commands.NOT_FOUND)

@@ -96,6 +96,7 @@ class Post:
         self._open = False
         self._closing = asyncio.Event()
         self._fed = False
+        self._gathering = False
         self._tasks: set[asyncio.Task[None]] = set()
         performer.repaired = self._put_back
 
@@ -107,8 +108,8 @@ class Post:
         waiting.ban, waiting.restored, waiting.prolong = decision, restored, None
         self._enqueue(decision.id)
 
-    def unban(self, decision: Decision) -> None:
-        """End what *decision* is, unless it has not begun."""
+    def unban(self, decision: Decision, *, forgotten: bool = True) -> None:
+        """End what *decision* is, unless it has not begun; *forgotten*: the database may forget what led to it right after this."""
         id_ = decision.id
         waiting = self._pending.get(id_, Pending())
         busy = self._busy.get(id_)
@@ -116,8 +117,7 @@ class Post:
         waiting.ban = waiting.prolong = None
         waiting.attempts = 0
         if begun:
-            # The database may forget it right after this: what led to the ban is looked up now.
-            waiting.lift = self._world.told(decision)
+            waiting.lift = self._world.told(decision) if forgotten else decision
         if waiting:
             self._pending[id_] = waiting
             self._wait_no_longer(id_)
@@ -134,12 +134,25 @@ class Post:
             waiting.prolong = decision
         self._enqueue(decision.id)
 
+    def gather(self) -> None:
+        """Begin nothing before `go_on`: what follows belongs together."""
+        self._gathering = True
+
+    def go_on(self) -> None:
+        """All has been brought."""
+        self._gathering = False
+        self._feed()
+
+    def waiting(self) -> bool:
+        """Return whether anything is still to be done."""
+        return bool(self._pending or self._busy)
+
     def flush_if_all_end(self) -> None:
         """Where every ban in force is to end, and the action can do that at once, let it."""
         if not self._performer.can_flush or self._busy or self._tried or len(self._standing) < 2 or not self._open:
             return
-        ends = all((it := self._pending.get(id_)) is not None and it.lift and not it.ban for id_ in self._standing)
-        if ends:
+        pending = self._pending
+        if len(pending) >= len(self._standing) and all(map(_only_ends, map(pending.get, self._standing))):
             self._open = False
             for id_ in self._standing:
                 self._forget(id_)
@@ -290,13 +303,15 @@ class Post:
 
     def _feed(self) -> None:
         """Let as many be served as may be at a time, when whoever brings changes has brought them all."""
-        if not self._fed and self._open and not self._closing.is_set():
+        if not (self._fed or self._gathering or self._closing.is_set()) and self._open:
             self._fed = True
             asyncio.get_running_loop().call_soon(self._feed_now)
 
     def _feed_now(self) -> None:
         self._fed = False
-        while self._open and not self._closing.is_set() and self._ready and len(self._busy) < self._performer.at_once:
+        if self._gathering or self._closing.is_set():
+            return
+        while self._open and self._ready and len(self._busy) < self._performer.at_once:
             id_ = next(iter(self._ready))
             del self._ready[id_]
             self._busy[id_] = work = self._pending.pop(id_)
@@ -443,6 +458,10 @@ class Post:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _only_ends(work: Pending | None) -> bool:
+    return work is not None and work.lift is not None and work.ban is None
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from banish import addresses
 from banish.enforcement.actions import ActionSettings
@@ -29,7 +29,18 @@ STOP_WITHIN = 60.0
 """Seconds until a stop is over, whatever commands do; a third of what systemd waits is left for the rest."""
 
 
+SLICE = 1000
+"""Changes that are noted in one go."""
+
 _ABOUT_NO_BAN = ("start", "stop", "flush", "reload")
+
+
+class _Slice(NamedTuple):
+    changes: Sequence[Change]
+    many: bool
+    """It is one of many changes that came together."""
+    last: bool
+    """It is the last of those that came together."""
 
 
 class Runner:
@@ -44,9 +55,16 @@ class Runner:
         self._slots = asyncio.Semaphore(ALTOGETHER)
         self._lanes: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._retiring: set[asyncio.Task[None]] = set()
+        self._slices: deque[_Slice] = deque()
+        """Changes that have not been noted yet."""
+        self._gathered: dict[Post, None] = {}
+        """To whom the slices so far belong together with others to come."""
+        self._noting: asyncio.Task[None] | None = None
 
     def configure(self, jails: Mapping[str, Sequence[ActionSettings]]) -> None:
         """Have exactly the actions of *jails* at work that no enforcer carries out; those that stay the same stay at work."""
+        while self._slices:  # what is new begins with what stands now
+            self._note_slice()
         before, self._posts = self._posts, {}
         new: list[Post] = []
         for jail, actions in jails.items():
@@ -70,22 +88,72 @@ class Runner:
             # Two actions may stand on the same ground: what is to go, goes first.
             post.begin(self._retiring)
 
-    def apply(self, changes: Sequence[Change]) -> None:
-        """Take note of *changes*, to carry them out in their order for each id."""
-        ended: set[str] = set()
+    def apply(self, changes: Sequence[Change], forgotten: bool = True) -> None:
+        """Take note of *changes*, to carry them out in their order for each id; of very many a slice at a time, beside other work.
+
+        *forgotten*: the database may forget right after this what led to the bans that end.
+        """
+        ours = [change for change in changes if change.decision.jail in self._posts]
+        if not ours:
+            return
+        if self._slices or (len(ours) > SLICE and not forgotten):
+            self._put_off(ours, forgotten)
+            return
+        self._note(ours)
+        if len(ours) > 1:
+            self._flush_if_all_end(ours)
+
+    def waiting(self) -> bool:
+        """Return whether anything is still to be done for which the database may be asked."""
+        return bool(self._slices) or any(post.waiting() for posts in self._posts.values() for post in posts.values())
+
+    def _note(self, changes: Iterable[Change], *, forgotten: bool = True) -> None:
         for op, decision in changes:
             for post in self._posts.get(decision.jail, {}).values():
                 if op == "ban":
                     post.ban(decision)
                 elif op == "unban":
-                    post.unban(decision)
-                    ended.add(decision.jail)
+                    post.unban(decision, forgotten=forgotten)
                 else:
                     post.prolong(decision)
-        if len(changes) > 1:
-            for jail in ended:
-                for post in self._posts.get(jail, {}).values():
+
+    def _flush_if_all_end(self, changes: Iterable[Change]) -> None:
+        for jail in {decision.jail for op, decision in changes if op == "unban"}:
+            for post in self._posts.get(jail, {}).values():
+                post.flush_if_all_end()
+
+    def _put_off(self, changes: Sequence[Change], forgotten: bool) -> None:
+        """Have *changes* noted behind all that waits."""
+        if forgotten:  # nothing is known of these later; there are not many, or those before them have been
+            told = self._world.told
+            changes = [change._replace(decision=told(change.decision)) for change in changes]
+        many = len(changes) > 1
+        for start in range(0, len(changes), SLICE):
+            self._slices.append(_Slice(changes[start : start + SLICE], many, start + SLICE >= len(changes)))
+        if self._noting is None or self._noting.done():
+            self._noting = asyncio.create_task(self._note_slices())
+
+    async def _note_slices(self) -> None:
+        while self._slices:
+            self._note_slice()
+            await asyncio.sleep(0)
+
+    def _note_slice(self) -> None:
+        """Note the first slice; what belongs together is not begun before all of it has been noted, for it may be done at once."""
+        changes, many, last = self._slices.popleft()
+        posts = [
+            post for jail in {each.decision.jail for each in changes} for post in self._posts.get(jail, {}).values()
+        ]
+        self._gathered.update(dict.fromkeys(posts))
+        for post in posts:
+            post.gather()
+        self._note(changes, forgotten=False)
+        if last:
+            gathered, self._gathered = self._gathered, {}
+            for post in gathered:
+                if many:
                     post.flush_if_all_end()
+                post.go_on()
 
     async def call(self, jail: str, actname: str, method: str, given: str, now: float) -> None:
         """Have one action do by hand what *method* says; *given* is a JSON object with ``ip`` where it concerns a ban.
@@ -104,6 +172,7 @@ class Runner:
     async def stop(self, within: float = STOP_WITHIN) -> None:
         """End every ban and stop every action, in *within* seconds."""
         deadline = time.monotonic() + within
+        self._slices.clear()
         for posts in self._posts.values():
             for post in posts.values():
                 self._retire(post, deadline)
@@ -115,6 +184,7 @@ class Runner:
 
     async def abandon(self) -> None:
         """Let go of everything at once, and leave in force what is: the daemon did not mean to stop."""
+        self._slices.clear()
         for posts in self._posts.values():
             for post in posts.values():
                 await post.abandon()

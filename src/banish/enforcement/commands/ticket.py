@@ -42,15 +42,12 @@ class World(NamedTuple):
     """A jail's numbers, by its name."""
     history: Callable[[str], Iterable[Decision]] = lambda id_: ()
     """The last ban of an id in each jail, as the database has it."""
-    latest: Callable[[str, str], Decision | None] = lambda jail, id_: None
-    """The same of one jail, by its name and the id."""
+    evidence: Callable[[Decision], Decision] = lambda ban: ban
+    """A ban, in force or ended, with what led to it as the database has it."""
 
     def told(self, decision: Decision) -> Decision:
         """Return *decision* with what led to it, as far as that is known."""
-        if decision.matches or decision.fields:
-            return decision
-        latest = self.latest(decision.jail, decision.id)
-        return decision if latest is None else decision._replace(matches=latest.matches, fields=latest.fields)
+        return decision if decision.matches or decision.fields else self.evidence(decision)
 
 
 class Ticket:
