@@ -123,6 +123,15 @@ def test_forgetting_an_id_counts_it_from_zero() -> None:
     assert counts(window, 2) == [1]
 
 
+def test_of_very_many_ids_those_that_are_known_are_counted_from_zero() -> None:
+    window = Window("sshd", WindowSettings())
+    counts(window, 0, 1)
+    window.changed = set()
+    window.forget_all(f"192.0.2.{number}" for number in range(256))
+    assert window.changed == {"192.0.2.7"}
+    assert counts(window, 2) == [1]
+
+
 @pytest.mark.parametrize("how", ["estimate", "exact"])
 def test_the_failures_of_a_known_offender_weigh_more(how: str) -> None:
     window = Window("j", WindowSettings(maxretry=7, window="exact" if how == "exact" else "estimate"))

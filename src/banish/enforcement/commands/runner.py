@@ -8,6 +8,7 @@ an earlier run has done it before), and when a reload brings an action that is n
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
 from collections import defaultdict, deque
@@ -93,15 +94,14 @@ class Runner:
 
         *forgotten*: the database may forget right after this what led to the bans that end.
         """
-        ours = [change for change in changes if change.decision.jail in self._posts]
-        if not ours:
+        if not self._posts:
             return
-        if self._slices or (len(ours) > SLICE and not forgotten):
-            self._put_off(ours, forgotten)
+        if self._slices or (len(changes) > SLICE and not forgotten):
+            self._put_off(changes, forgotten)
             return
-        self._note(ours)
-        if len(ours) > 1:
-            self._flush_if_all_end(ours)
+        self._note(changes)
+        if len(changes) > 1:
+            self._flush_if_all_end(changes)
 
     def waiting(self) -> bool:
         """Return whether anything is still to be done for which the database may be asked."""
@@ -124,9 +124,10 @@ class Runner:
 
     def _put_off(self, changes: Sequence[Change], forgotten: bool) -> None:
         """Have *changes* noted behind all that waits."""
-        if forgotten:  # nothing is known of these later; there are not many, or those before them have been
+        if forgotten:
             told = self._world.told
-            changes = [change._replace(decision=told(change.decision)) for change in changes]
+            ours = [change for change in changes if change.decision.jail in self._posts]
+            changes = [change._replace(decision=told(change.decision)) for change in ours]
         many = len(changes) > 1
         for start in range(0, len(changes), SLICE):
             self._slices.append(_Slice(changes[start : start + SLICE], many, start + SLICE >= len(changes)))
@@ -135,6 +136,7 @@ class Runner:
 
     async def _note_slices(self) -> None:
         while self._slices:
+            gc.freeze()  # what waits is no garbage, and to look through all of it takes as long as hundreds of slices
             self._note_slice()
             await asyncio.sleep(0)
 
