@@ -142,5 +142,5 @@ def test_any_value_is_followed_or_told(first: str, second: str, third: str) -> N
 
 @given(st.text(max_size=20))
 def test_a_value_with_doubled_percent_signs_is_read_as_written(text: str) -> None:
-    line = " ".join(text.replace(";", "").split()).replace("\x00", "")
+    line = " ".join(text.replace(";", "").replace("\x00", "").split())
     assert value("x", "[sshd]\nx = a" + line.replace("%", "%%") + "\n") == "a" + line
