@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from banish.sources.journalfile import JournalFile, UnsupportedError
 from banish.sources.matches import Match, Router
 from banish.sources.sdjournal import SdJournal, library
 from banish.sources.tape import JournalError, JournalOptions, Tape
-from lab.journald import Journald, can_run
+from lab.journald import Journald, Service, can_run
 
 LACKING = lab.can_run(sshd=False) or can_run() or ("" if library() else "libsystemd.so.0 is not installed")
 pytestmark = pytest.mark.skipif(bool(LACKING), reason=LACKING)
@@ -34,20 +35,31 @@ MATCHES: tuple[list[str], ...] = (
     ["COLOUR=blue", "PROGRAM=b COLOUR=green"],
     ["PROGRAM=none COLOUR=red + COLOUR=red PROGRAM=b"],
     ["'MESSAGE=number 7'"],
+    ["SYSLOG_IDENTIFIER=one SYSLOG_IDENTIFIER=two"],
 )
 
 
-@pytest.fixture(scope="module")
-def written() -> Iterator[Path]:
+@pytest.fixture(scope="module", params=["1", "0"], ids=["compact", "regular"])
+def written(request: pytest.FixtureRequest) -> Iterator[Path]:
     """The directory of a journal of some hundred entries, in several files."""
     choice = random.Random(8)
-    with lab.Lab.hold() as held, Journald(held, held.host("journal")) as journald:
+    with contextlib.ExitStack() as opened:
+        opened.enter_context(pytest.MonkeyPatch.context()).setenv("SYSTEMD_JOURNAL_COMPACT", request.param)
+        held = opened.enter_context(lab.Lab.hold())
+        host = held.host("journal")
+        journald = opened.enter_context(Journald(held, host))
+        services = [opened.enter_context(Service(host, name)) for name in ("one", "two", "two")]
         for number in range(900):
             fields = {"PROGRAM": choice.choice("abcd"), "SYSLOG_IDENTIFIER": choice.choice(("x", "y"))}
             if choice.random() < 0.7:
                 fields["COLOUR"] = choice.choice(("red", "green", "blue"))
             if choice.random() < 0.2:
                 fields["SYSLOG_PID"] = str(choice.randrange(5))
+            if choice.random() < 0.05:
+                fields["MESSAGE"] = "another message"  # besides the one that stands first
+            if choice.random() < 0.5:
+                for _ in range(choice.randrange(6)):
+                    choice.choice(services).say(choice.choice(("again", f"said {number}", f"said {choice.random()}")))
             text = f"number {number % 300}"
             journald.send(text + "\n" + "long " * 400 if choice.random() < 0.03 else text, **fields)
             if number in (300, 500):
@@ -74,7 +86,7 @@ def _places(tape: Tape, match: list[str], usec: int = 0, cursor: str = "") -> li
         tape.seek_time(usec)
     router = Router([("all", meant)])
     try:
-        return [(line, tape.cursor()) for streams, line in tape.lines(router.routes, EntryWriter()) if streams]
+        return [(line, tape.cursor()) for entries in tape.lines(router, EntryWriter()) for _, line in entries]
     finally:
         tape.close()
 
@@ -85,6 +97,38 @@ def test_it_tells_what_libsystemd_tells(written: Path, match: list[str]) -> None
     expected = _places(SdJournal(options), match)
     assert _places(FileTape(options), match) == expected
     assert expected or "none" in str(match)
+
+
+@pytest.mark.parametrize("match", MATCHES, ids=str)
+def test_many_entries_in_one_go_are_what_each_is_by_itself(written: Path, match: list[str]) -> None:
+    options, meant = JournalOptions(path=str(written)), Match(match)
+    expected = _told(SdJournal(options), match)
+    for most in (3, 64):
+        tape = FileTape(options)
+        tape.match(meant.groups)
+        tape.seek_time(0)
+        taken = list(tape.lines(Router([(None, meant)]), EntryWriter(), most))
+        tape.close()
+        assert [line for entries in taken for _, line in entries] == expected
+        assert all(len(entries) <= most for entries in taken)
+        if "SYSLOG_IDENTIFIER" in str(match):
+            assert max(map(len, taken)) > 1
+
+
+def test_a_reader_who_stops_goes_on_behind_what_was_taken(written: Path) -> None:
+    options, match = JournalOptions(path=str(written)), ["SYSLOG_IDENTIFIER=one SYSLOG_IDENTIFIER=two"]
+    places = _places(SdJournal(options), match)
+    tape, router, count = FileTape(options), Router([(None, Match(match))]), 0
+    tape.match(Match(match).groups)
+    tape.seek_time(0)
+    while entries := next(tape.lines(router, EntryWriter(), 7), []):
+        assert [line for _, line in entries] == [line for line, _ in places[count : count + len(entries)]]
+        count += len(entries)
+        # Where it says that it stands is at the last one, or at one behind it that nobody wanted.
+        last, following = places[count - 1], places[count : count + 1]
+        assert _places(FileTape(options), match, cursor=tape.cursor())[:1] in ([last], following)
+    tape.close()
+    assert count == len(places)
 
 
 def test_it_goes_on_at_any_place_as_libsystemd_does(written: Path) -> None:
@@ -106,7 +150,7 @@ def test_several_matches_are_told_apart(written: Path) -> None:
         tape.match([group for match in matches for group in match.groups])
         tape.seek_time(0)
         router = Router([(match.text, match) for match in matches])
-        found.append([each for each in tape.lines(router.routes, EntryWriter()) if each[0]])
+        found.append([each for entries in tape.lines(router, EntryWriter(), 50) for each in entries])
         tape.close()
     assert found[0] == found[1]
 
@@ -116,7 +160,7 @@ def test_files_that_were_read_are_closed(written: Path) -> None:
     tape.match(())
     tape.seek_time(0)
     assert len(tape.open_files()) == 3
-    assert sum(1 for _ in tape.lines(lambda entry: (1,), EntryWriter())) >= 901
+    assert sum(map(len, tape.lines(Router([(1, Match())]), EntryWriter(), 100))) >= 901
     assert len(tape.open_files()) == 1
     tape.close()
 
@@ -139,7 +183,7 @@ def _outcome(directory: Path, data: bytes | bytearray) -> str:
         try:
             tape.match(Match(["PROGRAM=a"]).groups)
             tape.seek_time(0)
-            return "read" if list(tape.lines(lambda entry: (1,), EntryWriter())) else "nothing"
+            return "read" if any(list(tape.lines(Router([(1, Match())]), EntryWriter(), 100))) else "nothing"
         finally:
             tape.close()
     except JournalError:

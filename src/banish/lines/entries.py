@@ -24,6 +24,10 @@ PREFIX = (b"_HOSTNAME", b"SYSLOG_IDENTIFIER", b"_COMM", b"SYSLOG_PID", b"_PID")
 """The fields that `prefix` looks at."""
 
 
+MESSAGE, STATED, SINCE_START = b"MESSAGE", b"_SOURCE_REALTIME_TIMESTAMP", b"_SOURCE_MONOTONIC_TIMESTAMP"
+"""What else a line is made of."""
+
+
 class Valued(Protocol):
     """The fields of an entry, or some of them."""
 
@@ -46,16 +50,16 @@ class EntryWriter:
 
     def __init__(self, zone: tzinfo | None = None) -> None:
         self._zone = zone
-        self._second = -1
+        self._second, self._digits = -1, b""
         self._date = b""
         self._offset = b""
 
     def line(self, entry: Entry, at: int) -> bytes:
         """Return the line for *entry*, which states the time *at* (see `stated`), with its newline."""
-        message = entry.get(b"MESSAGE") or b""
+        message = entry.get(MESSAGE) or b""
         before, kernel = prefix(entry)
         if kernel:
-            before += since_start(number(entry.get(b"_SOURCE_MONOTONIC_TIMESTAMP")) or entry.monotonic())
+            before += since_start(number(entry.get(SINCE_START)) or entry.monotonic())
         return self.put(at, before, message)
 
     def put(self, at: int, before: bytes, message: bytes) -> bytes:
@@ -67,10 +71,19 @@ class EntryWriter:
             self._turn(second)
         return b"%s.%06d%s %s%s\n" % (self._date, fraction, self._offset, before, message)
 
+    def dated(self, digits: bytes, before: bytes, message: bytes) -> bytes:
+        """Do the same for the time of sixteen *digits*."""
+        if b"\n" in message:
+            message = message.replace(b"\n", b"\\n")
+        if digits[:10] != self._digits:
+            self._turn(int(digits[:10]))
+        return b"%s.%s%s %s%s\n" % (self._date, digits[10:], self._offset, before, message)
+
     def _turn(self, second: int) -> None:
         moment = datetime.fromtimestamp(second, self._zone).astimezone(self._zone)
         text = moment.isoformat(timespec="seconds").encode()
-        self._second, self._date, self._offset = second, text[:19], text[19:25]
+        self._second, self._digits = second, b"%d" % second
+        self._date, self._offset = text[:19], text[19:25]
 
 
 def prefix(entry: Valued) -> tuple[bytes, bool]:
@@ -81,12 +94,14 @@ def prefix(entry: Valued) -> tuple[bytes, bool]:
     get = entry.get
     program = get(b"SYSLOG_IDENTIFIER") or get(b"_COMM")
     process = get(b"SYSLOG_PID") or get(b"_PID")
-    kernel = program == b"kernel" and process is None
-    if process is not None:
-        program = b"%s[%s]" % (program or b"", process)
-    words = b"" if program is None else b"%s: " % program
     host = get(b"_HOSTNAME")
-    return (words if host is None else b"%s %s" % (host, words)).replace(b"\n", b"\\n"), kernel
+    kernel = program == b"kernel" and process is None
+    words = b"" if host is None else host + b" "
+    if process is not None:
+        words += b"%s[%s]: " % (program or b"", process)
+    elif program is not None:
+        words += program + b": "
+    return words.replace(b"\n", b"\\n"), kernel
 
 
 def since_start(usec: int) -> bytes:
@@ -96,7 +111,7 @@ def since_start(usec: int) -> bytes:
 
 def stated(entry: Entry) -> int:
     """Return when *entry* says that it was written (when it was received, if it does not say): microseconds since 1970."""
-    return number(entry.get(b"_SOURCE_REALTIME_TIMESTAMP")) or entry.realtime()
+    return number(entry.get(STATED)) or entry.realtime()
 
 
 def number(text: bytes | None) -> int | None:

@@ -14,14 +14,13 @@ import contextlib
 import errno
 import os
 import re
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from banish.lines.entries import PREFIX, EntryWriter, number, since_start
+from banish.lines.entries import EntryWriter, since_start
 from banish.sources.journalfile import Head, JournalFile, UnsupportedError
 from banish.sources.reading import Identity, identity_of
-from banish.sources.tape import LOCAL, RUNTIME, SYSTEM, USER, Entry, JournalError, JournalOptions, Place, T
+from banish.sources.tape import LOCAL, RUNTIME, SYSTEM, USER, JournalError, JournalOptions, Place, Routing, T
 from banish.sources.vocabulary import Groups, Vocabulary
 from banish.sources.watching import InotifyWatcher
 
@@ -30,8 +29,6 @@ _MACHINE = re.compile(r"[0-9a-f]{32}")
 _KNOWN_FLAGS = LOCAL | RUNTIME | SYSTEM | USER
 _PAUSE = 256
 """Entries that are passed over before somebody else gets a turn."""
-
-_BEFORE_MESSAGE = tuple(field + b"=" for field in PREFIX)
 
 
 class FileTape:
@@ -45,7 +42,6 @@ class FileTape:
         """None: read to its end."""
         self._names: dict[str, Identity] = {}
         self._groups: Groups = ()
-        self._terms: tuple[bytes, ...] = ()
         self._vocabularies: dict[Identity, object] = {}
         self._file: JournalFile | None = None
         self._head: Head | None = None
@@ -86,7 +82,6 @@ class FileTape:
                 fields.setdefault(term.partition(b"=")[0], []).append(term)
             made.append(tuple(map(tuple, fields.values())))
         self._groups = tuple(made)
-        self._terms = tuple(dict.fromkeys(term for group in groups for term in group))
         self._vocabularies.clear()
 
     def seek_cursor(self, cursor: str) -> None:
@@ -234,8 +229,8 @@ class FileTape:
     # The entries
 
     def lines(
-        self, routes: Callable[[Entry], tuple[T, ...]], writer: EntryWriter
-    ) -> Iterator[tuple[tuple[T, ...], bytes]]:
+        self, router: Routing[T], writer: EntryWriter, most: int = 1
+    ) -> Iterator[list[tuple[tuple[T, ...], bytes]]]:
         """See ``tape.Tape``."""
         before = self._head
         self.moved = False
@@ -245,13 +240,13 @@ class FileTape:
             limits = self._limits()
             for each in self.open_files():
                 if each.unread:
-                    each.among = self._vocabulary(each, routes).look()
+                    each.among = self._vocabulary(each, router).look()
             while True:
                 file, beyond = self._next_file(limits)
                 if file is None:
                     break
-                vocabulary = self._vocabulary(file, routes)
-                yield from self._lines(file, vocabulary, writer, beyond)
+                vocabulary = self._vocabulary(file, router)
+                yield from self._lines(file, vocabulary, writer, beyond, most)
                 self.moved = self._head is not before
             for identity, put in self._files.items():
                 if put is not None:
@@ -262,43 +257,47 @@ class FileTape:
             raise JournalError(error.errno or errno.EIO, error.strerror or str(error)) from error
 
     def _lines(
-        self, file: JournalFile, vocabulary: Vocabulary[T], writer: EntryWriter, beyond: Callable[[Head], bool] | None
-    ) -> Iterator[tuple[tuple[T, ...], bytes]]:
-        wanted, known, value = vocabulary.wanted, vocabulary.known, file.value
-        every, put, passed, last = not self._groups, writer.put, 0, 0
+        self,
+        file: JournalFile,
+        vocabulary: Vocabulary[T],
+        writer: EntryWriter,
+        beyond: Callable[[Head], bool] | None,
+        most: int,
+    ) -> Iterator[list[tuple[tuple[T, ...], bytes]]]:
+        every, wanted = not self._groups, vocabulary.wanted
+        put, dated, passed, last = writer.put, writer.dated, 0, 0
+        found: list[tuple[tuple[T, ...], bytes]] = []
         self._file = file
-        for head, items, at in file.forward(beyond):
-            self._head = head
-            if not every and wanted.isdisjoint(items):
-                passed += 1
-                if not passed % _PAUSE:
-                    yield (), b""
-                continue
-            # What is new with an entry stands behind the one before; the rest, in one go, is mostly what it was there.
-            cut = bisect_left(items, last)
-            last = at
-            before = items[:cut]
-            meaning = known.get(before)
-            if meaning is None:
-                meaning = vocabulary.meaning(before)
-            routes, words, kernel, message, stamp, since = meaning
-            for item in items[cut:]:
-                text = value(item)
-                if item in wanted or text.startswith(_BEFORE_MESSAGE):
-                    routes, words, kernel, message, stamp, since = vocabulary.find(items)
+        try:
+            while True:
+                alike = file.alike(vocabulary.alike, beyond, most - len(found))
+                if alike:
+                    self._head = file.head()
+                    found += [(meaning.routes, dated(digits, meaning.before, text)) for meaning, digits, text in alike]
+                if len(found) >= most or passed >= _PAUSE:
+                    yield found
+                    found, passed = [], 0
+                entry = file.following(beyond)
+                if entry is None:
                     break
-                if text.startswith(b"MESSAGE="):
-                    message = text[8:] if message is None else message
-                elif text.startswith(b"_SOURCE_REALTIME_TIMESTAMP="):
-                    digits = text[27:]  # as `number` has it, without the call
-                    stamp = int(digits) if len(digits) < 18 and digits.isdigit() else None
-                elif text.startswith(b"_SOURCE_MONOTONIC_TIMESTAMP="):
-                    since = number(text[28:])
-            if not routes:
-                continue
-            if kernel:
-                words += since_start(since or head[4])
-            yield routes, put(stamp or head[3], words, message or b"")
+                head, items, at = entry
+                if every or not wanted.isdisjoint(items):
+                    (routes, words, kernel), message, stated, since = vocabulary.read(items, at, last)
+                    last = at
+                    if kernel:
+                        words += since_start(since or head[4])
+                    if routes:
+                        found.append((routes, put(stated or head[3], words, message)))
+                else:
+                    passed += 1
+                file.skip()
+                self._head = head
+        except OSError:
+            if found:
+                yield found  # nobody would read them again
+            raise
+        if found:
+            yield found
 
     def open_files(self) -> list[JournalFile]:
         return [file for file in self._files.values() if file is not None]
@@ -361,10 +360,10 @@ class FileTape:
             self._files[identity] = None
             self._vocabularies.pop(identity, None)
 
-    def _vocabulary(self, file: JournalFile, routes: Callable[[Entry], tuple[T, ...]]) -> Vocabulary[T]:
+    def _vocabulary(self, file: JournalFile, router: Routing[T]) -> Vocabulary[T]:
         found = self._vocabularies.get(file.identity)
-        if not isinstance(found, Vocabulary) or found.routes != routes:
-            found = self._vocabularies[file.identity] = Vocabulary(file, self._groups, self._terms, routes)
+        if not isinstance(found, Vocabulary) or found.router is not router:
+            found = self._vocabularies[file.identity] = Vocabulary(file, self._groups, router)
         return found
 
     # The present entry

@@ -19,7 +19,7 @@ import asyncio
 import errno
 import math
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -37,6 +37,8 @@ CHANGED_EVERY = 0.25
 """Seconds after which the library is told to look at its files, whether or not it said that there is something to see."""
 BREATH_SECONDS = 0.02
 _CHUNK = 1000
+_AT_ONCE = 64
+"""Entries between two looks at the clock."""
 _RETRIES = 3
 """How often a step that fails is tried again before the journal is opened anew."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 60.0
@@ -289,21 +291,20 @@ class JournalSource:
 
     def _read(self, handle: _Handle, tape: Tape) -> tuple[int, bool]:
         """Queue a batch for each stream that the next entries belong to; return how many there were, and if that was the end."""
-        lines: dict[_Stream, list[bytes]] = {}
+        lines: defaultdict[_Stream, list[bytes]] = defaultdict(list)
         clock = self._clock
         stop = clock() + BREATH_SECONDS
         count, turns, at_end = 0, 0, False
         try:
-            for streams, line in tape.lines(handle.router.routes, self._writer):
+            behind = handle.behind
+            for entries in tape.lines(handle.router, self._writer, 1 if behind else _AT_ONCE):
                 turns += 1
-                for stream in streams:
-                    if not (handle.behind and self._has_had(stream, tape)):
-                        lines.setdefault(stream, []).append(line)
-                if line:
-                    count += 1
-                    if count >= _CHUNK or (not count % 64 and clock() >= stop):
-                        break
-                elif clock() >= stop:
+                count += len(entries)
+                for streams, line in entries:
+                    for stream in streams:
+                        if not (behind and self._has_had(stream, tape)):
+                            lines[stream].append(line)
+                if count >= _CHUNK or clock() >= stop:
                     break
             else:
                 at_end = True

@@ -15,8 +15,9 @@ import errno
 import os
 import struct
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
+from typing import TypeVar
 
 from banish.sources import unpacking
 from banish.sources.reading import Identity
@@ -49,6 +50,11 @@ _LONGEST_CHAIN = 1 << 16
 _LARGEST = 1 << 48
 LONGEST = 1 << 20
 """Bytes of one field that are read; what is beyond is cut."""
+_MESSAGE, _STAMP = b"MESSAGE=", b"_SOURCE_REALTIME_TIMESTAMP="
+_DIGITS = 16
+"""Of a time in microseconds, from 2001 to 2286."""
+
+M = TypeVar("M")
 
 
 class UnsupportedError(JournalError):
@@ -97,6 +103,8 @@ class JournalFile:
         self._item = 4 if self._compact else 8
         self._stride = 4 if self._compact else 16
         self._items = _compact_items if self._compact else _regular_items
+        self._pair = self._items(2)
+        self._stamp = _OBJECT.pack(_DATA_OBJECT, 0, self._payload + len(_STAMP) + _DIGITS)
         self._lists: list[tuple[int, int]] = []
         """Where the lists of all entries stand, and how long they are."""
         self._listed = 0
@@ -200,24 +208,84 @@ class JournalFile:
 
     def peek(self) -> Head | None:
         """Return the head of the next entry; None when there is none yet."""
+        found = self.following()
+        return None if found is None else found[0]
+
+    def following(self, beyond: Callable[[Head], bool] | None = None) -> tuple[Head, tuple[int, ...], int] | None:
+        """Return the next entry (see `_read`); None when there is none yet, or it is *beyond*."""
         if self._ahead_at >= len(self._ahead) and not self._look_ahead():
             return None
-        return self._read(self._ahead[self._ahead_at])[0]
+        found = self._read(self._ahead[self._ahead_at])
+        return None if beyond is not None and beyond(found[0]) else found
 
     def skip(self) -> None:
-        """Go on behind the entry that `peek` told of."""
+        """Go on behind the entry that was told of."""
         self._ahead_at += 1
 
-    def forward(self, beyond: Callable[[Head], bool] | None = None) -> Iterator[tuple[Head, tuple[int, ...], int]]:
-        """Yield entries (see `_read`) up to the last that was counted or the first that is *beyond*."""
-        while self._ahead_at < len(self._ahead) or self._look_ahead():
-            ahead, read = self._ahead, self._read
-            for place in range(self._ahead_at, len(ahead)):
-                found = read(ahead[place])
-                if beyond is not None and beyond(found[0]):
-                    return
-                self._ahead_at = place + 1
-                yield found
+    def alike(
+        self, known: Mapping[bytes, M | None], beyond: Callable[[Head], bool] | None, most: int
+    ) -> list[tuple[M, bytes, bytes]]:
+        """Take entries, *most* at once, as long as the places of all fields but two are *known* (see `places_but`), and the
+        two are message and time. Return of each what is known, the time (sixteen digits) and the message.
+
+        None has to be taken here: `following` tells of every entry, and costs more.
+        """
+        found: list[tuple[M, bytes, bytes]] = []
+        payload, pair, two_items, stamp = self._payload, self._pair, 2 * self._stride, self._stamp
+        block, base, whole = self._block, self._base, len(self._block)
+        begin = self._ahead_at
+        for at in self._ahead[begin : begin + most]:
+            place = at - base
+            if not 0 <= place <= whole - _ENTRY.size:
+                block, place = self._load(at)
+                base, whole = self._base, len(block)
+            kind, _, size = _OBJECT.unpack_from(block, place)
+            if place + size > whole:
+                if size > LONGEST:
+                    break
+                block, place = self._load(at, size)
+                base, whole = self._base, len(block)
+            items_end = place + size - two_items
+            meaning = known.get(block[place + _ENTRY.size : items_end])
+            if meaning is None or kind != _ENTRY_OBJECT:
+                break
+            if beyond is not None and beyond(_ENTRY.unpack_from(block, place)):
+                break
+            one, two = pair.unpack_from(block, items_end)
+            if not base <= one < two < at:
+                break
+            one -= base
+            two -= base
+            kind, flags, size = _OBJECT.unpack_from(block, one)
+            text = one + payload
+            if kind != _DATA_OBJECT or flags or one + size > whole or not block.startswith(_MESSAGE, text):
+                break
+            message = block[text + len(_MESSAGE) : one + size]
+            text = two + payload
+            digits = block[text + len(_STAMP) : text + len(_STAMP) + _DIGITS]
+            if not block.startswith(stamp, two) or not block.startswith(_STAMP, text):
+                break
+            if not digits.isdigit() or digits < b"1":
+                break
+            found.append((meaning, digits, message))
+        self._ahead_at = begin + len(found)
+        return found
+
+    def head(self) -> Head:
+        """Return the head of the entry that was taken last."""
+        return self._read(self._ahead[self._ahead_at - 1])[0]
+
+    def places_but(self, at: int, one: int, two: int) -> bytes:
+        """Return the places of the fields of the entry at *at*, as they stand in the file, but for the *one* and the *two*."""
+        block, place = self._block, at - self._base
+        if not 0 <= place <= len(block) - _ENTRY.size:
+            block, place = self._load(at)
+        size = _OBJECT.unpack_from(block, place)[2]
+        if place + size > len(block):
+            block, place = self._load(at, size)
+        stride, begin, end = self._stride, place + _ENTRY.size, place + size
+        first, second = begin + min(one, two) * stride, begin + max(one, two) * stride
+        return block[begin:first] + block[first + stride : second] + block[second + stride : end]
 
     def _look_ahead(self) -> bool:
         """Find out where the next entries stand; False when there are none."""

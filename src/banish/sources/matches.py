@@ -92,7 +92,9 @@ class Router(Generic[T]):
         self._routes = [(route, match.wanted()) for route, match in routes]
         self._all = tuple(route for route, _ in self._routes)
         self._certain = len(self._routes) == 1  # the journal has looked at the fields already
-        self._fields = tuple(sorted({field for _, groups in self._routes for group in groups for field, _ in group}))
+        named = {field for _, groups in self._routes for group in groups for field, _ in group}
+        self.fields = () if self._certain else tuple(sorted(named))
+        """What `routes` asks an entry for."""
         self._known: dict[tuple[tuple[bytes, ...] | bytes | None, ...], tuple[T, ...]] = {}
 
     def routes(self, entry: Entry) -> tuple[T, ...]:
@@ -100,14 +102,14 @@ class Router(Generic[T]):
         if self._certain:
             return self._all
         # Fields with an underscore are the journal's own, and it gives each once; the others are the client's.
-        key = tuple(entry.get(field) if field.startswith(b"_") else tuple(entry.every(field)) for field in self._fields)
+        key = tuple(entry.get(field) if field.startswith(b"_") else tuple(entry.every(field)) for field in self.fields)
         found = self._known.get(key)
         if found is None:
             values = {
                 field: frozenset(value if isinstance(value, tuple) else () if value is None else (value,))
-                for field, value in zip(self._fields, key, strict=True)
+                for field, value in zip(self.fields, key, strict=True)
             }
-            found = self._find(values) or self._find({field: frozenset(entry.every(field)) for field in self._fields})
+            found = self._find(values) or self._find({field: frozenset(entry.every(field)) for field in self.fields})
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[key] = found

@@ -10,7 +10,7 @@ from banish.lines.entries import EntryWriter
 from banish.sources.filetape import FileTape
 from banish.sources.journalctl import Journalctl
 from banish.sources.journalfile import UnsupportedError
-from banish.sources.matches import Match, Watch
+from banish.sources.matches import Match, Router, Watch
 from banish.sources.sdjournal import SdJournal, library
 from banish.sources.tape import JournalError, JournalOptions, Tape
 
@@ -54,9 +54,9 @@ def whole(watch: Watch) -> Iterator[bytes]:
         tape.match(match.groups)
         tape.seek_time(0)
         lines: list[bytes] = []
-        for _, line in tape.lines(lambda entry: (watch,), EntryWriter()):
-            lines.append(line)
-            if len(lines) == _CHUNK:
+        for entries in tape.lines(Router([(watch, match)]), EntryWriter(), _CHUNK):
+            lines += [line for _, line in entries]
+            if len(lines) >= _CHUNK:
                 yield b"".join(lines)
                 lines.clear()
         yield b"".join(lines)

@@ -10,13 +10,14 @@ import glob
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
 from banish.lines.entries import EntryWriter, stated
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 SYSTEM = 4
 """SD_JOURNAL_SYSTEM: the journal of services and the kernel, not those of users; fail2ban's own default."""
@@ -113,6 +114,16 @@ class Entry(Protocol):
     def every(self, field: bytes) -> Sequence[bytes]: ...
 
 
+class Routing(Protocol[T_co]):
+    """Knows where entries go."""
+
+    @property
+    def fields(self) -> Sequence[bytes]:
+        """What `routes` may ask an entry for."""
+
+    def routes(self, entry: Entry) -> tuple[T_co, ...]: ...
+
+
 class Tape(Protocol):
     """A reader of one journal. Everything may raise JournalError; what then helps is to open another."""
 
@@ -120,11 +131,12 @@ class Tape(Protocol):
     def seek_cursor(self, cursor: str) -> None: ...
     def seek_time(self, usec: int) -> None: ...
     def lines(
-        self, routes: Callable[[Entry], tuple[T, ...]], writer: EntryWriter
-    ) -> Iterator[tuple[tuple[T, ...], bytes]]:
-        """Yield the entries that follow, as far as there are any: where each goes by *routes*, and its line.
+        self, router: Routing[T], writer: EntryWriter, most: int = 1
+    ) -> Iterator[list[tuple[tuple[T, ...], bytes]]]:
+        """Yield the entries that follow, as far as there are any, *most* at once: where each goes by *router*, and its line.
 
-        Now and then nothing is yielded, with no routes: entries are passed over, and that takes its time too.
+        The tape then stands at the last of them or, if these may be several, at one behind it that nobody wants. Now and then a list
+        is empty: entries are passed over, and that takes its time too.
         """
 
     @property
@@ -170,8 +182,8 @@ class Stepping(ABC):
         return Place.of(self.cursor())
 
     def lines(
-        self, routes: Callable[[Entry], tuple[T, ...]], writer: EntryWriter
-    ) -> Iterator[tuple[tuple[T, ...], bytes]]:
+        self, router: Routing[T], writer: EntryWriter, most: int = 1
+    ) -> Iterator[list[tuple[tuple[T, ...], bytes]]]:
         """See `Tape.lines`."""
         while self.step():
-            yield routes(self), writer.line(self, stated(self))
+            yield [(router.routes(self), writer.line(self, stated(self)))]
