@@ -392,6 +392,66 @@ def test_on_a_file_system_that_tells_nothing_the_look_at_everything_finds_it(
     reading(story, paths=paths(log, other), watcher=watcher, poll_interval=0.02)
 
 
+class Driven:
+    """A source that is looked at by hand, at the strokes of a clock of its own."""
+
+    def __init__(self, *logs: Path, watcher: InotifyWatcher) -> None:
+        self.now = 1000.0
+        self.source = FileSource(paths(*logs), clock=lambda: self.now, watcher=watcher, poll_interval=1.0)
+
+    def reads(self) -> bytes:
+        """Return what is read at the next stroke."""
+        self.now += 2.0
+        self.source._listen()
+        found = []
+        while self.source._ready:
+            path = next(iter(self.source._ready))
+            del self.source._ready[path]
+            batch, _ = self.source._read(path)
+            found += [batch.data] if batch is not None else []
+        return b"".join(found)
+
+
+def test_a_change_that_nothing_tells_of_is_late_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logs = [tmp_path / f"{number}.log" for number in range(12)]
+    for log in logs:
+        append(log, b"old\n")
+    watcher = InotifyWatcher()
+    monkeypatch.setattr(watcher, "changes", lambda: Changes({}))
+    driven = Driven(*logs, watcher=watcher)
+    for _ in range(2 * files.TURNS):
+        driven.reads()  # until all are known to be quiet
+    append(logs[7], b"one\n")
+    assert sorted(driven.reads() for _ in range(files.TURNS)) == [b""] * (files.TURNS - 1) + [b"one\n"]
+    for text in (b"two\n", b"three\n"):
+        append(logs[7], text)
+        assert driven.reads() == text
+    driven.source.close()
+
+
+def test_what_is_written_during_a_look_was_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "a.log"
+    append(log, b"old\n")
+    watcher = InotifyWatcher()
+    driven = Driven(log, watcher=watcher)
+    for _ in range(2 * files.TURNS):
+        driven.reads()
+    monkeypatch.setattr(files, "TURNS", 1)  # it is its turn
+    monkeypatch.setattr(driven.source._files[str(log)], "turn", 0)
+    told = watcher.changes
+
+    def told_and_written() -> Changes:
+        changes = told()
+        monkeypatch.setattr(watcher, "changes", told)
+        append(log, b"new\n")
+        return changes
+
+    monkeypatch.setattr(watcher, "changes", told_and_written)
+    assert driven.reads() == b"new\n"
+    assert not driven.source._files[str(log)].untold
+    driven.source.close()
+
+
 def test_everything_is_looked_at_more_often_where_something_could_be_missed(tmp_path: Path) -> None:
     looks: list[float] = []
     now = 1000.0

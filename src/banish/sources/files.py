@@ -5,13 +5,13 @@ The caller names patterns and takes ``Batch`` after ``Batch`` from ``batches``; 
 it yields the same ``Batch`` from an ``async def batches``, with a cursor where a file has its offset, and the daemon merges the two.
 
 Law: no threads, and never long at a stretch: after 1 MiB or 20 ms the event loop gets its turn. Nothing is raised for what is
-wrong with a file; it is in ``status`` and, once, in ``notices``. What inotify misses, the look at everything every one or two seconds
-finds.
+wrong with a file; it is in ``status`` and, once, in ``notices``. What inotify misses is found by looking, see `TURNS`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import time
 from collections import deque
@@ -30,7 +30,10 @@ from banish.sources.reading import Identity, identity_of
 POLL_INTERVAL = 1.0
 """Seconds between two looks at everything where inotify may be blind: without a watch, or while a log is missing."""
 SURE = 2
-"""Where every watch stands there are that many times as many: nothing is missed then but on file systems that tell nothing."""
+"""Where every watch stands there are that many times as many: nothing is missed then but where nothing is told."""
+TURNS = 5
+"""Of the files of which inotify has missed nothing so far, a fifth is looked at each time: what it does miss (network file systems,
+hard links, single files mounted into a container) is found ten seconds late once, and from then on as soon as with the others."""
 BREATH_BYTES = 1 << 20
 BREATH_SECONDS = 0.02
 GATHER, GATHER_BUSY = 0.005, 0.25
@@ -68,6 +71,10 @@ class _Followed:
     identity: Identity | None = _OPENING
     problem: str | None = None
     left_out: int = 0
+    turn: int = 0
+    """In which of the `TURNS` it is looked at."""
+    untold: bool = False
+    """Something was written to it and inotify did not say so."""
 
 
 class _Pace:
@@ -125,6 +132,8 @@ class FileSource:
         self._watched: dict[str, str | None] = {}
         self._ready: dict[str, None] = {}
         self._lingering: set[str] = set()
+        self._turns = itertools.cycle(range(TURNS))
+        self._turn = 0
         self._next_poll = clock() + poll_interval
         self._closed = False
         self._waiting: (
@@ -202,9 +211,11 @@ class FileSource:
             if followed.left_out:
                 text = f"{path}: lines longer than 1 MiB are not judged ({followed.left_out} or more so far)"
                 found.append((path, text))
-        hit = {pattern for followed in self._files.values() for pattern in followed.patterns}
-        found += [(pattern, _no_file(pattern)) for pattern in self._starts.keys() - hit]
-        return sorted(found)
+        return sorted(found + [(pattern, _no_file(pattern)) for pattern in self._unmet()])
+
+    def _unmet(self) -> set[str]:
+        """Return the patterns that hit no file."""
+        return self._starts.keys() - set().union(*(followed.patterns for followed in self._files.values()))
 
     def notices(self) -> list[Notice]:
         """Return what happened since the last call; when nobody asks, the oldest are dropped beyond a thousand."""
@@ -270,16 +281,17 @@ class FileSource:
 
     def _listen(self) -> None:
         now = self._clock()
+        everything = self._take_told()
         if now >= self._next_poll:
-            self._watcher.changes()  # whatever it says is looked at now
-            self._poll()
+            self._poll(everything=everything)
             interval = self._poll_interval * (1 if self._blind() else SURE)
             self._next_poll = now + interval - now % interval  # on the stroke, as the daemon's other clocks
-            return
+        elif everything and self._watcher.fileno() is not None:
+            self._poll(everything=True)
+
+    def _take_told(self) -> bool:
+        """Have what the watcher tells of looked at; True when it cannot say."""
         changes = self._watcher.changes()
-        if changes.everything and self._watcher.fileno() is not None:
-            self._poll()
-            return
         for directory, names in changes.names.items():
             known = self._index.get(directory, {})
             for name in names:
@@ -290,8 +302,9 @@ class FileSource:
                     self._stray(directory, name)
         if changes.names:  # a renamed file has a name that nobody knows
             self._ready.update(dict.fromkeys(self._lingering))
+        return changes.everything
 
-    def _poll(self) -> None:
+    def _poll(self, *, everything: bool) -> None:
         now = self._stamps()
         moved = [pattern for pattern in self._globs if self._moved(pattern, now)]
         for pattern in moved:
@@ -307,10 +320,29 @@ class FileSource:
                 self._forget(path)
         self._watch(moved)
         self._stamped = now
-        self._ready.update((path, None) for path, followed in self._files.items() if not followed.follower.unchanged())
+        self._turn = (self._turn + 1) % TURNS
+        everything = everything or any(self._watched.values())
+        wanting = self._lingering.union(path for path, followed in self._files.items() if followed.follower.problem)
+        found = [
+            path
+            for path, followed in self._files.items()
+            if (everything or followed.turn == self._turn or followed.untold or path in wanting)
+            and not followed.follower.unchanged()
+        ]
+        # What was found by looking, and is not told of by now, will not be told of next time either.
+        suspects = [path for path in found if path not in self._ready and self._files[path].follower.certain]
+        if suspects and not everything:
+            if self._take_told():
+                self._poll(everything=True)
+                return
+            for path in suspects:
+                self._files[path].untold |= path not in self._ready
+        self._ready.update(dict.fromkeys(found))
 
     def _blind(self) -> bool:
-        return self._watcher.fileno() is None or any(self._watched.values()) or bool(self.problems())
+        """True when something can appear or be written of which the watcher certainly does not tell."""
+        troubled = any(followed.follower.problem for followed in self._files.values())
+        return self._watcher.fileno() is None or any(self._watched.values()) or troubled or bool(self._unmet())
 
     def _stray(self, directory: str, name: str) -> None:
         """A name that nobody follows: perhaps a pattern hits it now."""
@@ -366,9 +398,8 @@ class FileSource:
         followed = self._files.get(path)
         if followed is None:
             resume = self._positions.pop(path, None) or (None if first else self._handed_on(path))
-            followed = self._files[path] = _Followed(
-                Follower(path, start, resume, begin=partial(self._begin, pattern), clock=self._clock)
-            )
+            follower = Follower(path, start, resume, begin=partial(self._begin, pattern), clock=self._clock)
+            followed = self._files[path] = _Followed(follower, turn=next(self._turns))
             self._place(path, followed)
             self._ready[path] = None
         followed.patterns.add(pattern)

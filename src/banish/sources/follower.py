@@ -163,9 +163,14 @@ class Follower:
         self._drop(link)
         return position
 
+    @property
+    def certain(self) -> bool:
+        """True when there is nothing to read but what has been written since the last look."""
+        return self._quiet_sure and self._current is not None and len(self._chain) == 1
+
     def unchanged(self) -> bool:
         """Return True when one look at the path shows that ``read`` would find nothing: the cheap question of an idle daemon."""
-        if not self._quiet_sure or self._current is None or len(self._chain) != 1:
+        if not self.certain:
             return False
         try:
             found = os.stat(self.path)

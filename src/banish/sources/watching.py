@@ -5,8 +5,8 @@ whole process (``fs.inotify.max_user_instances`` is 128 on many systems), it wat
 blind when the log is rotated), and a thousand writes to one log between two looks are one name in a set.
 
 Law: a watcher is an optimisation. It may tell too much, and whoever listens looks at everything by itself, once a second where a
-watch is missing (limits), every other second where none is (network file systems that tell nothing): that costs at most those
-seconds, never a line. Nothing is raised.
+watch is missing (limits), else in ten seconds, and every other second where it found that nothing is told (network file systems):
+that costs at most those seconds, never a line. Nothing is raised.
 """
 
 from __future__ import annotations
