@@ -322,11 +322,10 @@ class FileSource:
         self._stamped = now
         self._turn = (self._turn + 1) % TURNS
         everything = everything or any(self._watched.values())
-        wanting = self._lingering.union(path for path, followed in self._files.items() if followed.follower.problem)
         found = [
             path
             for path, followed in self._files.items()
-            if (everything or followed.turn == self._turn or followed.untold or path in wanting)
+            if (everything or followed.turn == self._turn or followed.untold or not followed.follower.certain)
             and not followed.follower.unchanged()
         ]
         # What was found by looking, and is not told of by now, will not be told of next time either.
@@ -336,7 +335,8 @@ class FileSource:
                 self._poll(everything=True)
                 return
             for path in suspects:
-                self._files[path].untold |= path not in self._ready
+                if path not in self._ready and path in self._files:
+                    self._files[path].untold = True
         self._ready.update(dict.fromkeys(found))
 
     def _blind(self) -> bool:
