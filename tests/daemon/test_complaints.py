@@ -7,8 +7,9 @@ from pathlib import Path
 from banish.config.jails import load
 from banish.daemon import guard as module
 from banish.daemon.assembly import Running, assemble
-from banish.daemon.complaints import given_up, unreadable
+from banish.daemon.complaints import garbled, given_up, unreadable
 from banish.daemon.guard import Guard
+from banish.daemon.subscribers import TOLD_FOR, Subscribers
 from banish.decisions.ledger import Ledger
 from banish.model import Line
 from banish.patience import Place
@@ -75,3 +76,35 @@ def test_lines_that_are_too_long_to_be_judged_are_told(tmp_path: Path) -> None:
     source.close()
     assert read == b"\nshort\n"
     assert "lines longer than 1 MiB are not judged (1 or more so far)" in str(problem)
+
+
+def test_a_log_in_another_encoding_than_is_stated_is_told_ever_more_seldom_and_for_an_hour(tmp_path: Path) -> None:
+    log = str(tmp_path / "web.log")
+    running = jails(tmp_path, Guard(), log)
+    now = 0.0
+    watchers = Subscribers(Guard().source, lambda: now)
+    (subscription,) = watchers.of(log, frozenset({log}), running)
+    assert garbled(running, watchers) == []
+
+    subscription.reader.read(b"quick 192.0.2.1\n", NOW)
+    assert garbled(running, watchers) == [], "that is text"
+
+    told = []
+    for _ in range(9):
+        subscription.reader.read("J\u00f6rg".encode("latin-1") + b"\n", NOW)
+        told += [str(problem) for problem in garbled(running, watchers)]
+    assert list(dict.fromkeys(told)) == [
+        f"logencoding: {log}: {lines} bytes that are no text in utf-8, and may be judged wrongly (set the logencoding of web to "
+        "what the log is written in, such as latin-1 or utf-16)"
+        for lines in (
+            "1 line that was looked at holds",
+            "2 lines or more that were looked at hold",
+            "4 lines or more that were looked at hold",
+            "8 lines or more that were looked at hold",
+        )
+    ]
+    now = TOLD_FOR + 1
+    assert garbled(running, watchers) == []
+    subscription.reader.read("text in two bytes".encode("utf-16-le") + b"\n\0", NOW)
+    assert len(garbled(running, watchers)) == 1, "NUL bytes are no text either"
+    assert garbled(dict(running), watchers) == [], "whoever the jails are now have had no such line"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 
 from bench.sources import start_on_a_long_log
 from lab.daemon import Daemon
@@ -57,3 +58,43 @@ def test_a_command_syslog_and_a_log_of_a_container_lead_to_bans(town: Town) -> N
         assert jails["command"]["sources"][0]["name"].startswith("command:for n in 1 2 3")
         assert not jails["open"]["enabled"]
         assert "allow=" in jails["open"]["problem"], "nobody listens to everybody"
+
+
+_LATIN = r"""
+[sshd]
+enabled = false
+[latin]
+enabled = true
+filter =
+failregex = ^\s*login of \S+ from <HOST> failed$
+maxretry = 3
+logpath = {log}
+logencoding = {encoding}
+"""
+
+
+def test_a_log_that_is_no_text_in_its_encoding_is_a_problem_of_status(town: Town) -> None:
+    log = town.server.lab.directory / "latin.log"
+    town.server.lab.path(log).touch()
+
+    def write(address: str) -> None:
+        line = f"{time.strftime('%Y-%m-%dT%H:%M:%S')} login of J\xf6rg from {address} failed\n"
+        with town.server.lab.path(log).open("ab") as file:
+            file.write(line.encode("latin-1") * 3)
+
+    def told() -> list[str]:
+        return [text for problem in daemon.ask("status")["problems"] if "no text" in (text := problem["text"])]
+
+    with Daemon(town.server, _LATIN.format(log=log, encoding="auto")) as daemon:
+        daemon.wait_for_log("Jail 'latin' started")
+        assert told() == []
+        write("198.51.100.4")
+        daemon.wait_for("the ban", lambda: [row["network"] for row in daemon.ask("banned")] == ["198.51.100.4/32"])
+        (text,) = told()
+        assert f"{log}: 2 lines or more that were looked at hold bytes that are no text in utf-8" in text
+        daemon.wait_for_log(text)
+        daemon.configure({"jail.local": _LATIN.format(log=log, encoding="latin-1")})
+        daemon.ask("reload")
+        write("198.51.100.5")
+        daemon.wait_for("another ban", lambda: len(daemon.ask("banned")) == 2)
+        assert told() == []

@@ -1,5 +1,5 @@
-"""What a person should mend while the daemon runs: logs that cannot be read, items of ``ignoreip`` that spare nobody, and
-expressions that took so long over a line that it was given up.
+"""What a person should mend while the daemon runs: logs that cannot be read, or are in another encoding than is stated, items of
+``ignoreip`` that spare nobody, and expressions that took so long over a line that it was given up.
 
 All come and go with the world, so they are worked out whenever somebody asks. Each names the jail, the option and its place.
 """
@@ -12,6 +12,7 @@ from banish.config.jails import JailConfig
 from banish.daemon.assembly import Running
 from banish.daemon.guard import PATIENT, GaveUp, Guard
 from banish.daemon.spared import Spared
+from banish.daemon.subscribers import Garbled, Subscribers
 from banish.errors import Problem
 from banish.sources.files import FileSource
 from banish.sources.inputs import Inputs
@@ -46,6 +47,22 @@ def unread(jails: Mapping[str, Running], journal: JournalSource) -> list[Problem
         for name, running in jails.items()
         if (config := running.config).reads == "journal" and (watch := config.watch.name) in problems
     ]
+
+
+def garbled(jails: Mapping[str, Running], watchers: Subscribers) -> list[Problem]:
+    """Return which logs had lines lately that are no text in the encoding that jails state."""
+    return [_garbled(found) for found in watchers.garbled(jails)]
+
+
+def _garbled(found: Garbled) -> Problem:
+    lines = (
+        "1 line that was looked at holds"
+        if found.lines == 1
+        else f"{found.lines} lines or more that were looked at hold"
+    )
+    text = f"{found.source}: {lines} bytes that are no text in {found.encoding}, and may be judged wrongly"
+    remedy = f"set the logencoding of {', '.join(found.jails)} to what the log is written in, such as latin-1 or utf-16"
+    return Problem(text, remedy, option="logencoding", severity="warning")
 
 
 def unspared(jails: Mapping[str, Running], spared: Spared) -> list[Problem]:

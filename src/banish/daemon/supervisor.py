@@ -22,7 +22,7 @@ from banish.control.server import ControlServer
 from banish.daemon.assembly import Running
 from banish.daemon.background import world
 from banish.daemon.changeover import Amendment, Changeover
-from banish.daemon.complaints import given_up, unread, unreadable, unspared
+from banish.daemon.complaints import garbled, given_up, unread, unreadable, unspared
 from banish.daemon.ears import Ears
 from banish.daemon.guard import Guard
 from banish.daemon.importing import Importing
@@ -489,6 +489,7 @@ class Supervisor:
 
     def _standing_problems(self) -> list[Problem]:
         blind = [*unreadable(self.running, self.source), *unread(self.running, self.journal)]
+        blind += garbled(self.running, self.watchers)
         return [*blind, *unspared(self.running, self.protection.spared), *given_up(self.running, self.guard)]
 
     def _handle_signals(self) -> None:

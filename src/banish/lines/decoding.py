@@ -3,7 +3,8 @@
 Only a newline ends a line, with or without carriage returns before it. ``str.splitlines`` would also cut at form feeds, at
 U+0085 or U+2028, which lets whoever writes into a log begin a line of his own. NUL bytes are kept.
 
-Decoding never fails: what is no text in the stated encoding becomes U+FFFD. ``auto`` is UTF-8.
+Decoding never fails: what is no text in the stated encoding becomes U+FFFD. ``auto`` is UTF-8. Lines with such bytes are counted, and
+those with NUL bytes: text in an encoding of two bytes is full of these.
 
 Batches are cut behind newline bytes by readers who know nothing of encodings. In UTF-16 and UTF-32 a newline is more than one
 byte, and in little-endian order the rest of it comes with the next batch; what is needed to put that right is remembered, as
@@ -30,7 +31,7 @@ class Decoder:
         self.encoding = _codec(encoding)
         self._wide = _Wide(self.encoding) if self.encoding.startswith(("utf-16", "utf-32")) else None
         self.undecodable = 0
-        """How many of the lines decoded so far held bytes that are no text."""
+        """How many of the lines decoded so far held bytes that are no text, NUL among them."""
 
     def lines(self, data: bytes) -> list[str]:
         """Return the lines in *data*, without their ends; text after the last newline is a line too."""
@@ -57,8 +58,8 @@ class Decoder:
         return (text.removeprefix(_BYTE_ORDER_MARK) if first else text).rstrip("\r")
 
     def _count(self, text: str) -> None:
-        if _REPLACEMENT in text:
-            self.undecodable += sum(_REPLACEMENT in line for line in text.split("\n"))
+        if _REPLACEMENT in text or "\0" in text:
+            self.undecodable += sum(_REPLACEMENT in line or "\0" in line for line in text.split("\n"))
 
 
 class _Wide:

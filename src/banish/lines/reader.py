@@ -44,7 +44,7 @@ class LineReader:
 
     @property
     def undecodable(self) -> int:
-        """How many of the lines that somebody looked at held bytes that are no text in the source's encoding."""
+        """How many of the lines that somebody looked at held bytes that are no text in the source's encoding, NUL among them."""
         return self._decoder.undecodable
 
     @property
