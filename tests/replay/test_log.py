@@ -20,6 +20,7 @@ from banish.errors import ControlError
 from banish.replay import log as module
 from banish.replay.log import Log
 from banish.sources.reading import LONGEST
+from tests.sources.test_zstd import packed_by_zstd
 
 TEXT = b"one\ntwo\nthree"
 
@@ -31,7 +32,10 @@ def test_a_file_is_read_to_its_end(tmp_path: Path) -> None:
     assert b"".join(Log(str(path)).batches()) == TEXT
 
 
-@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)])
+@pytest.mark.parametrize(
+    ("suffix", "pack"),
+    [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress), (".zst", packed_by_zstd)],
+)
 def test_a_rotated_log_may_be_compressed(tmp_path: Path, suffix: str, pack: object) -> None:
     assert callable(pack)
     path = tmp_path / f"x.log.1{suffix}"

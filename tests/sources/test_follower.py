@@ -15,8 +15,10 @@ import pytest
 
 from banish.model import Batch, Position
 from banish.sources import follower as module
+from banish.sources import zstd
 from banish.sources.follower import LINGER, LINGER_RENAMED, Follower
 from banish.sources.reading import LONGEST
+from tests.sources.test_zstd import packed_by_zstd
 
 
 class Clock:
@@ -652,7 +654,10 @@ def test_restart_after_a_copytruncate(log: Log, follow: Open, grown: int) -> Non
     assert not again.lingering
 
 
-@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)])
+@pytest.mark.parametrize(
+    ("suffix", "pack"),
+    [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress), (".zst", packed_by_zstd)],
+)
 def test_restart_after_a_rename_and_compression(
     log: Log, follow: Open, suffix: str, pack: Callable[[bytes], bytes]
 ) -> None:
@@ -666,6 +671,24 @@ def test_restart_after_a_rename_and_compression(
     old.unlink()
     new = log.write(3)
     assert lines(follow(resume=position)) == rest + new
+
+
+def test_an_archive_that_cannot_be_unpacked_here_is_told(
+    log: Log, follow: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.write(50)
+    follower = follow()
+    lines(follower)
+    position = stop(follower)
+    log.write(2)
+    old = log.rename()
+    Path(f"{old}.zst").write_bytes(packed_by_zstd(old.read_bytes()))
+    old.unlink()
+    new = log.write(3)
+    monkeypatch.setattr(zstd, "library", lambda: None)
+    again = follow(resume=position)
+    assert lines(again) == new
+    assert again.rotations[-1] == f"{old}.zst cannot be unpacked (install libzstd1)"
 
 
 def test_restart_with_a_damaged_archive_goes_on_with_the_new_file(log: Log, follow: Open) -> None:

@@ -18,6 +18,7 @@ from typing import IO, cast
 
 from banish.config.grammar import in_brackets
 from banish.errors import ControlError
+from banish.sources import zstd
 from banish.sources.matches import Watch
 from banish.sources.opening import whole
 from banish.sources.reading import LONGEST, PACKED_SUFFIXES
@@ -117,9 +118,11 @@ def _unpacked(path: str) -> IO[bytes]:
         import bz2  # noqa: PLC0415
 
         return bz2.open(path)
-    import lzma  # noqa: PLC0415
+    if path.endswith(".xz"):
+        import lzma  # noqa: PLC0415
 
-    return lzma.open(path)
+        return lzma.open(path)
+    return zstd.open_packed(path)
 
 
 def _whole_lines(stream: IO[bytes]) -> Iterator[bytes]:

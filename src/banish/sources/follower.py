@@ -347,7 +347,10 @@ class Follower:
         if not renamed and known.head and (len(known.head) == HEAD or not self._missed) and fits(fd, known):
             return known.offset, []  # copied to another disk, or the disk got another number
         self._note("it was rotated while nobody looked")
-        return 0, renamed or rotated.unread(self.path, known, own)
+        rests = renamed or rotated.unread(self.path, known, own)
+        if not rests and (archive := rotated.sealed(self.path, own)):
+            self._note(f"{archive} cannot be unpacked (install libzstd1)")
+        return 0, rests
 
     def _leave_current(self, now: float) -> None:
         if self._current is not None:

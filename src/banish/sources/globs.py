@@ -19,7 +19,7 @@ from banish.sources.rotated import originals
 _SEPARATOR = "/"
 _TICK = 1_000_000_000
 """Nanoseconds after which the time stamp of a directory tells one change from the next, on any file system."""
-_COMPRESSED = (*PACKED_SUFFIXES, ".zst", ".lz4")
+_COMPRESSED = (*PACKED_SUFFIXES, ".lz4")
 
 
 def is_glob(pattern: str) -> bool:

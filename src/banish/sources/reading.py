@@ -24,6 +24,7 @@ from pathlib import PurePath
 from typing import Any
 
 from banish.model import Position
+from banish.sources import zstd
 
 HEAD = 256
 """Bytes at the beginning of a file by which it is known again."""
@@ -38,7 +39,12 @@ Identity = tuple[int, int]
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _UNPACKING_STEP = 1 << 20
 
-_PACKED: dict[str, Callable[[str], Any]] = {".gz": gzip.GzipFile, ".bz2": bz2.BZ2File, ".xz": lzma.LZMAFile}
+_PACKED: dict[str, Callable[[str], Any]] = {
+    ".gz": gzip.GzipFile,
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
+    zstd.SUFFIX: zstd.open_packed,
+}
 PACKED_SUFFIXES = tuple(_PACKED)
 
 

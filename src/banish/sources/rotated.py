@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from banish.model import Position
+from banish.sources import zstd
 from banish.sources.reading import (
     HEAD,
     PACKED_SUFFIXES,
@@ -120,6 +121,14 @@ def rotated_since(path: str, identity: Identity, present: Identity, known: Posit
         found[0].file.close()
         sibling = found[1]
     return _newer(siblings, sibling, renamed=True) if sibling else []
+
+
+def sealed(path: str, present: Identity | None) -> str:
+    """Return the newest rotated file that cannot be unpacked on this machine; empty when there is none."""
+    if zstd.library() is not None:
+        return ""
+    siblings = _siblings(path, present)
+    return next((each.path for each in siblings if each.order is not None and each.path.endswith(zstd.SUFFIX)), "")
 
 
 def _found(siblings: list[Sibling], position: Position, by_inode_only: bool) -> tuple[Rest, Sibling] | None:

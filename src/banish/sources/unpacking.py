@@ -6,9 +6,12 @@ The libraries are those that libsystemd itself needs, so where the journal is wr
 from __future__ import annotations
 
 import ctypes
+import io
 import lzma
 from functools import cache
 from typing import Any
+
+from banish.sources import zstd
 
 XZ, LZ4, ZSTD = 1, 2, 4
 """Flags of an object in the file."""
@@ -29,32 +32,12 @@ def unpack(how: int, data: bytes, most: int) -> bytes | None:
     return None
 
 
-class _Buffer(ctypes.Structure):
-    """``ZSTD_inBuffer`` and ``ZSTD_outBuffer``."""
-
-    _fields_ = (("place", ctypes.c_void_p), ("size", ctypes.c_size_t), ("at", ctypes.c_size_t))
-
-
 def _zstd(data: bytes, most: int) -> bytes | None:
-    library = _load("libzstd.so.1")
-    if library is None:
-        return None
-    library.ZSTD_createDStream.restype = ctypes.c_void_p
-    library.ZSTD_decompressStream.restype = ctypes.c_size_t
-    stream = ctypes.c_void_p(library.ZSTD_createDStream())
     try:
-        unpacked = ctypes.create_string_buffer(most)
-        packed = ctypes.create_string_buffer(data, len(data))
-        out = _Buffer(ctypes.cast(unpacked, ctypes.c_void_p), most, 0)
-        read = _Buffer(ctypes.cast(packed, ctypes.c_void_p), len(data), 0)
-        while read.at < read.size and out.at < out.size:
-            before = (read.at, out.at)
-            code = library.ZSTD_decompressStream(stream, ctypes.byref(out), ctypes.byref(read))
-            if library.ZSTD_isError(ctypes.c_size_t(code)) or (read.at, out.at) == before:
-                return None
-        return unpacked.raw[: out.at]
-    finally:
-        library.ZSTD_freeDStream(stream)
+        with io.BufferedReader(zstd.Unpacked(io.BytesIO(data))) as stream:
+            return stream.read(most)
+    except (OSError, EOFError):
+        return None
 
 
 def _lz4(data: bytes, most: int) -> bytes | None:
