@@ -71,6 +71,37 @@ def test_entries_of_sshd_lead_to_a_ban(machine: Machine, path: str | None) -> No
         assert daemon.ask("status")["problems"] == []
 
 
+def test_a_jail_that_joins_others_on_the_journal_judges_the_last_findtime(machine: Machine) -> None:
+    first = jail_local("backend = systemd", "maxretry = 1000")
+    second = "[second]\nenabled = true\nfilter = sshd\nbackend = systemd\n"
+
+    def failures(daemon: Daemon) -> dict[str, int]:
+        return {row["name"]: row["failed_total"] for row in daemon.ask("status")["jails"]}
+
+    with Daemon(machine.host, first, name="joined") as daemon:
+        for number in range(2):
+            machine.sshd.say(FAILED.format(f"192.0.2.{number + 1}"))
+        daemon.wait_for("two failures", lambda: failures(daemon) == {"sshd": 2})
+        daemon.configure({"jail.local": first + second})
+        daemon.ask("reload")
+        assert failures(daemon) == {"sshd": 2, "second": 2}
+        daemon.wait_for_log("'second'; what was written within findtime is judged")
+        machine.sshd.say(FAILED.format("192.0.2.3"))
+        daemon.wait_for("both to judge the next", lambda: failures(daemon) == {"sshd": 3, "second": 3})
+
+        daemon.configure({"jail.local": first})  # it leaves, and comes back
+        daemon.ask("reload")
+        machine.sshd.say(FAILED.format("192.0.2.4"))
+        daemon.wait_for("the fourth", lambda: failures(daemon) == {"sshd": 4})
+        daemon.configure({"jail.local": first + second})
+        daemon.ask("reload")
+        assert failures(daemon) == {"sshd": 4, "second": 1}, "only what was written while it was away"
+        daemon.stop()
+    third = second.replace("second", "third")
+    with Daemon(machine.host, first + third, name="joined") as daemon:  # between two runs
+        daemon.wait_for("the new one to know all", lambda: failures(daemon)["third"] == 4)
+
+
 def test_each_entry_counts_once_across_stops_and_kills(machine: Machine) -> None:
     local = jail_local("backend = systemd", "maxretry = 1000", "findtime = 1h")
     counted = 0

@@ -14,10 +14,12 @@ import pytest
 
 import lab
 from banish.lines.entries import EntryWriter
+from banish.model import Cursor
 from banish.sources import unpacking
 from banish.sources.filetape import FileTape
 from banish.sources.journalfile import JournalFile, UnsupportedError
-from banish.sources.matches import Match, Router
+from banish.sources.matches import Match, Router, Watch
+from banish.sources.opening import between
 from banish.sources.sdjournal import SdJournal, library
 from banish.sources.tape import JournalError, JournalOptions, Tape
 from lab.journald import Journald, Service, can_run
@@ -140,6 +142,22 @@ def test_it_goes_on_at_any_place_as_libsystemd_does(written: Path) -> None:
             for start in (usec, usec + 1):
                 assert _told(FileTape(options), match, start) == _told(SdJournal(options), match, start)
             assert _told(FileTape(options), match, cursor=cursor) == _told(SdJournal(options), match, cursor=cursor)
+
+
+def test_what_lies_between_two_places_is_told(written: Path) -> None:
+    options = JournalOptions(path=str(written))
+    watch = Watch(options, ("PROGRAM=a",))
+    places = _places(SdJournal(options), ["PROGRAM=a"])
+    cursors = [Cursor(text, int(text.split("t=")[1].split(";")[0], 16) / 1e6) for _, text in places]
+    lines = [line for line, _ in places]
+    assert list(between(watch, 0.0, None, cursors[-1])) == lines
+    assert list(between(watch, 0.0, cursors[3], cursors[9])) == lines[4:10]
+    assert list(between(watch, 0.0, cursors[9], cursors[9])) == []
+    assert list(between(watch, cursors[5].at, None, cursors[9])) == lines[5:10]
+    assert list(between(watch, cursors[5].at, cursors[3], cursors[9])) == lines[5:10], "what is older is too old"
+    # Where the others are may be at an entry that this watch does not want.
+    (other,) = {text for _, text in _places(SdJournal(options), ["PROGRAM=last"])}
+    assert list(between(watch, 0.0, cursors[-3], Cursor(other, cursors[-1].at + 1))) == lines[-2:]
 
 
 def test_several_matches_are_told_apart(written: Path) -> None:

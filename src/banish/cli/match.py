@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     add(
         "log",
         metavar="LOG",
-        help="a file (.gz, .bz2 and .xz too), - for standard input, a line in quotes,"
+        help="a file (.gz, .bz2, .xz and .zst too), - for standard input, a line in quotes,"
         " or systemd-journal, perhaps with options as in 'systemd-journal[journalpath=DIR]'",
     )
     add("filter", metavar="FILTER", help="a name ('sshd[mode=aggressive]'), a path to a .conf file, or an expression")

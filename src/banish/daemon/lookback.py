@@ -1,22 +1,28 @@
 """What a jail that is new to a log missed of it: the last ``findtime`` before the place up to which others have judged it.
 
-A log is read once for all its jails, from where they are. A jail that joins them, by a reload or between two runs, is shown what the
-file holds from ``findtime`` ago up to that place, alone; from there on it reads with the others. A jail that comes back begins where it
-left off.
+A log, or what one ``journalmatch`` finds in the journal, is read once for all its jails, from where they are. A jail that joins them, by
+a reload or between two runs, is shown what there is from ``findtime`` ago up to that place, alone; from there on it reads with the
+others. A jail that comes back begins where it left off.
 
-Bounded: no more than MOST bytes, the last ones; and the present file only, not one that was rotated away in the meantime.
+Bounded: no more than MOST bytes, the last ones; and of files the present one only, not one that was rotated away in the meantime.
 """
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from banish.jail import Jail
+from banish.lines import entries
 from banish.lines.reader import LineReader, LineSettings
-from banish.model import Position
+from banish.model import Cursor, Position
+from banish.sources.matches import Watch
+from banish.sources.opening import between
 from banish.sources.since import beginning
+from banish.sources.tape import JournalError
 
 MOST = 16 << 20
 _BLOCK = 1 << 18
@@ -29,6 +35,27 @@ class Missed(NamedTuple):
     settings: LineSettings
     blocks: list[bytes]
     """Whole lines each."""
+
+
+def missed_entries(watch: Watch, until: Cursor, jails: Mapping[Jail, Cursor | None], now: float) -> list[Missed]:
+    """Return what each of *jails* missed of what *watch* finds in the journal before *until*: behind where it left off, if it did."""
+    groups: dict[Cursor | None, list[Jail]] = {}
+    for jail, left in jails.items():
+        groups.setdefault(left, []).append(jail)
+    found = []
+    for left, group in groups.items():
+        since = now - max(jail.settings.window.findtime for jail in group)
+        blocks: deque[bytes] = deque()
+        size = 0
+        with suppress(JournalError):  # who reads the journal has it among the problems
+            for line in between(watch, since, left, until):
+                blocks.append(line)
+                size += len(line)
+                while size > MOST:
+                    size -= len(blocks.popleft())
+        if blocks:
+            found.append(Missed(group, entries.SETTINGS, [b"".join(blocks)]))
+    return found
 
 
 def missed(path: str, until: Position, jails: Mapping[Jail, Position | None], now: float) -> list[Missed]:

@@ -143,7 +143,7 @@ class Pipeline:
             self.places.end()
             self._began, self._repeatable = None, False
 
-    def catch_up(self, source: str, position: Position, missed: Iterable[Missed], now: float) -> None:
+    def catch_up(self, source: str, position: Position | Cursor, missed: Iterable[Missed], now: float) -> None:
         """Let jails judge what they *missed* of *source* before *position*, by themselves and at one blow: what they then know is
         saved together with that they do.
         """

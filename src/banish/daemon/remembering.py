@@ -13,14 +13,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Collection, Iterable, Mapping
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from banish.addresses import stored
 from banish.daemon.assembly import Running
 from banish.daemon.timekeeping import Mark
 from banish.jail import Jail, Standing
 from banish.lines.reader import LineReader, LineSettings
-from banish.model import Match, Position, Question
+from banish.model import Cursor, Match, Position, Question
 from banish.store.database import Store
 from banish.store.memory import Book
 from banish.store.notes import Notes
@@ -28,6 +28,8 @@ from banish.store.notes import Notes
 KEPT = 86400.0
 """Seconds for which what belongs to no jail or source any more is kept."""
 
+P = TypeVar("P", Position, Cursor)
+"""How far a source has been judged."""
 _NOTES = ("notes", "")
 _ENDED = ("ended",)
 _CLOCK = ("clock",)
@@ -100,7 +102,7 @@ class Remembering:
             if habits is not None:
                 self._notes.put(_dates(source, reader.settings), habits, now)
 
-    def joined(self, source: str, jails: Collection[str], position: Position, now: float) -> dict[str, Position | None]:
+    def joined(self, source: str, jails: Collection[str], position: P, now: float) -> dict[str, P | None]:
         """Return those of *jails* that have not judged *source* up to *position* as others have, with where they left off if they did.
 
         Who has judged it and is not among *jails* leaves off here.
@@ -113,7 +115,8 @@ class Remembering:
         new = {}
         for name in set(jails).difference(before):
             left = self._notes.get(("left", source, name))
-            new[name] = Position(*left) if isinstance(left, tuple) and len(left) == 5 else None
+            known = isinstance(left, tuple) and len(left) == len(position)
+            new[name] = position.__class__(*left) if known else None
             self._notes.remove(("left", source, name))
         self._notes.put(("source", source), tuple(sorted(jails)), now)
         return new

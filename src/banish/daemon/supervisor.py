@@ -27,14 +27,14 @@ from banish.daemon.ears import Ears
 from banish.daemon.guard import Guard
 from banish.daemon.importing import Importing
 from banish.daemon.logbook import Logbook
-from banish.daemon.lookback import missed
+from banish.daemon.lookback import Missed, missed, missed_entries
 from banish.daemon.notifying import Notifier
 from banish.daemon.outlet import Outlet
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.protection import Protection
 from banish.daemon.purging import Purging
 from banish.daemon.questions import Answer, Questions
-from banish.daemon.remembering import Remembering
+from banish.daemon.remembering import P, Remembering
 from banish.daemon.restoring import Restoring, without_collection
 from banish.daemon.service import Service
 from banish.daemon.sourcing import Sourcing, ages, beginning, logpaths, part_of
@@ -47,10 +47,11 @@ from banish.enforcement.dispatch import Dispatch
 from banish.errors import ConfigError, Problem, StoreError
 from banish.failures.crowd import Crowd
 from banish.failures.ignore import CacheSettings
+from banish.jail import Jail
 from banish.lookups.commands import Commands
 from banish.lookups.hosts import Hosts
 from banish.lookups.names import Names
-from banish.model import Batch, Event, Incident, JournalBatch, Notice, Question
+from banish.model import Batch, Cursor, Event, Incident, JournalBatch, Notice, Position, Question
 from banish.sources.files import FileStatus
 from banish.sources.inputs import Inputs
 from banish.sources.journal import JournalSource
@@ -235,17 +236,24 @@ class Supervisor:
 
     def look_back(self, now: float) -> None:
         """Show jails that are new to a log what the others have judged within their findtime."""
-        for source, position in self.source.positions().items():
-            jails = {jail.name: jail for each in self._subscribers(source) for jail in each.jails}
-            new = self.remembering.joined(source, jails, position, now)
-            found = missed(source, position, {jails[name]: left for name, left in new.items()}, now)
-            if found:
-                names = ", ".join(f"'{name}'" for name in sorted(new))
-                self.logbook.say(
-                    "jail", "INFO", f"New to {source}: {names}; what was written within findtime is judged"
-                )
-                self.pipeline.catch_up(source, position, found, now)
+        for path, position in self.source.positions().items():
+            new = self._joined(path, position, now)
+            self._catch_up(path, position, missed(path, position, new, now), now)
+        watches = {watch.name: watch for watch, _ in ages(self.running)}
+        for name, cursor in self.journal.positions().items():
+            came = self._joined(name, cursor, now)
+            self._catch_up(name, cursor, missed_entries(watches[name], cursor, came, now), now)
         self._ask()
+
+    def _joined(self, source: str, position: P, now: float) -> dict[Jail, P | None]:
+        jails = {jail.name: jail for each in self._subscribers(source) for jail in each.jails}
+        return {jails[name]: left for name, left in self.remembering.joined(source, jails, position, now).items()}
+
+    def _catch_up(self, source: str, position: Position | Cursor, found: list[Missed], now: float) -> None:
+        if found:
+            names = ", ".join(sorted(f"'{jail.name}'" for each in found for jail in each.jails))
+            self.logbook.say("jail", "INFO", f"New to {source}: {names}; what was written within findtime is judged")
+            self.pipeline.catch_up(source, position, found, now)
 
     def reopen_questions(self) -> None:
         """Ask what an earlier run, or a jail before it left, had no answer to yet."""

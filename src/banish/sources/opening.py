@@ -7,12 +7,13 @@ import shutil
 from collections.abc import Iterable, Iterator
 
 from banish.lines.entries import EntryWriter
+from banish.model import Cursor
 from banish.sources.filetape import FileTape
 from banish.sources.journalctl import Journalctl
 from banish.sources.journalfile import UnsupportedError
 from banish.sources.matches import Match, Router, Watch
 from banish.sources.sdjournal import SdJournal, library
-from banish.sources.tape import JournalError, JournalOptions, Tape
+from banish.sources.tape import JournalError, JournalOptions, Place, Tape
 
 _CHUNK = 1000
 _MICRO = 1_000_000
@@ -60,6 +61,34 @@ def whole(watch: Watch) -> Iterator[bytes]:
                 yield b"".join(lines)
                 lines.clear()
         yield b"".join(lines)
+    finally:
+        tape.close()
+
+
+def between(watch: Watch, since: float, left: Cursor | None, until: Cursor) -> Iterator[bytes]:
+    """Yield the entries that *watch* matches, as lines: received at *since* or later and behind *left*, up to *until* and with it.
+
+    Raises JournalError.
+    """
+    match, end, begin = Match(watch.journalmatch), Place.of(until.text), None if left is None else Place.of(left.text)
+    if end is None:
+        return
+    tape = open_tape(watch.options)
+    try:
+        tape.match(match.groups)
+        if left is not None and begin is not None and left.at >= since:
+            tape.seek_cursor(left.text)
+        else:
+            begin = None
+            tape.seek_time(max(0, int(since * _MICRO)))
+        for entries in tape.lines(Router([(watch, match)]), EntryWriter()):
+            here = tape.place() if entries else None
+            if here is None or (begin is not None and begin[:2] == here[:2]):
+                continue
+            if not here.reaches(end) or here[:2] == end[:2]:
+                yield from (line for _, line in entries)
+            if here.reaches(end):
+                return
     finally:
         tape.close()
 
