@@ -57,6 +57,8 @@ class Subscribers:
         for source, (jails, patterns, subscriptions) in self._known.items():
             for each in subscriptions if jails is running and patterns else ():
                 reader = each.reader
+                if not reader.undecodable:
+                    continue
                 lines, at = self._garbled.get(reader, (0, 0.0))
                 if reader.undecodable > lines:
                     lines, at = self._garbled[reader] = reader.undecodable, now

@@ -182,8 +182,8 @@ class FileSource:
 
     def positions(self) -> dict[str, Position]:
         """Return where reading goes on after all that was handed over, also for files that had nothing to hand over yet."""
-        found = {path: followed.follower.position for path, followed in self._files.items()}
-        return {path: position for path, position in found.items() if position is not None}
+        files = self._files.items()
+        return {path: at for path, followed in files if (at := followed.follower.position) is not None}
 
     def status(self) -> list[FileStatus]:
         """Return a row for every file, and for every pattern that hits none, sorted by path."""
@@ -309,25 +309,20 @@ class FileSource:
         moved = [pattern for pattern in self._globs if self._moved(pattern, now)]
         for pattern in moved:
             self._expand(pattern, "head", first=False)
-        for path, followed in tuple(self._files.items()):
-            follower = followed.follower
-            if (
-                follower.idle
-                and follower.problem
-                and all(map(globs.is_glob, followed.patterns))
-                and not os.path.lexists(path)
-            ):
-                self._forget(path)
         self._watch(moved)
         self._stamped = now
         self._turn = (self._turn + 1) % TURNS
         everything = everything or any(self._watched.values())
-        found = [
-            path
-            for path, followed in self._files.items()
-            if (everything or followed.turn == self._turn or followed.untold or not followed.follower.certain)
-            and not followed.follower.unchanged()
-        ]
+        found: list[str] = []
+        gone: list[str] = []
+        for path, followed in self._files.items():
+            follower = followed.follower
+            if not follower.certain:
+                (gone if self._is_gone(path, followed) else found).append(path)
+            elif (everything or followed.turn == self._turn or followed.untold) and not follower.unchanged():
+                found.append(path)
+        for path in gone:
+            self._forget(path)
         # What was found by looking, and is not told of by now, will not be told of next time either.
         suspects = [path for path in found if path not in self._ready and self._files[path].follower.certain]
         if suspects and not everything:
@@ -338,6 +333,12 @@ class FileSource:
                 if path not in self._ready and path in self._files:
                     self._files[path].untold = True
         self._ready.update(dict.fromkeys(found))
+
+    @staticmethod
+    def _is_gone(path: str, followed: _Followed) -> bool:
+        follower = followed.follower
+        globbed = follower.idle and follower.problem and all(map(globs.is_glob, followed.patterns))
+        return bool(globbed) and not os.path.lexists(path)
 
     def _blind(self) -> bool:
         """True when something can appear or be written of which the watcher certainly does not tell."""
