@@ -233,6 +233,9 @@ def test_how_lines_begin_is_learnt_anew_when_many_begin_otherwise() -> None:
 def test_the_rarest_literal_is_looked_for_once_a_piece_of_the_log_is_known() -> None:
     house = House(FilterSettings((r"^ very long but common text \d+ rare <HOST>$",)))
     prefilter = house.subscription._prefilter()
+    assert house.subscription.aside(house.subscription.jails[0]) == ""
+    assert list(prefilter.literals) == [], "who is only asked about compiles nothing"
+    house.shown("Nov 30 23:58:20 up\n")
     assert [literal.text for literal in prefilter.literals] == [b" very long but common text "]
     house.shown("Nov 30 23:58:21 very long but common text \n" * 2000)
     assert [literal.text for literal in prefilter.literals] == [b" rare "]

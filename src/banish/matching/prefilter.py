@@ -63,7 +63,13 @@ class Prefilter:
         self._sample: list[bytes] = []
         self._gone_by = 0
         self._choose_at = 0
-        self.choose(b"")
+        self.literals: tuple[Literal, ...] = ()
+        """What is looked for; nothing as long as nothing has been looked through."""
+        self._wanted: tuple[list[tuple[int, int]], ...] = ()
+        """By literal, the failregex (with their filter's number before them) that it may mean."""
+        self._known: dict[tuple[int, ...], tuple[Suspicion, ...]] = {}
+        self._scanner: scanners.Scanner | None = None
+        """None until there is something to look through: some are asked only who stands aside."""
 
     def _learn(self, number: int, filter_: Filter, cuts: Cuts, encoding: str) -> None:
         if filter_.settings.maxlines > 1:
@@ -79,8 +85,11 @@ class Prefilter:
             needs.append(_Need(number, index, choice))
         self._needs += needs
 
-    def choose(self, sample: bytes) -> None:
-        """Look for those factors from now on that are rarest in *sample*, a piece of the log; those that look so if it is empty."""
+    def choose(self, sample: bytes) -> scanners.Scanner:
+        """Look for those factors from now on that are rarest in *sample*, a piece of the log; those that look so if it is empty.
+
+        Return what looks for them.
+        """
         counts = _Counts(sample)
         wanted: dict[Literal, list[tuple[int, int]]] = {}
         for number, regex, choice in self._needs:
@@ -88,9 +97,9 @@ class Prefilter:
                 wanted.setdefault(literal, []).append((number, regex))
         self.literals = tuple(wanted)
         self._wanted = tuple(wanted.values())
-        """By literal, the failregex (with their filter's number before them) that it may mean."""
+        self._known = {}
         self._scanner = self._scanner_type(self.literals)
-        self._known: dict[tuple[int, ...], tuple[Suspicion, ...]] = {}
+        return self._scanner
 
     def candidates(self, data: bytes) -> Candidates:
         """Return the lines of *data* that a filter must look at."""
@@ -101,12 +110,13 @@ class Prefilter:
                 self.choose(b"".join(self._sample)[-_SAMPLE:])
                 self._sample = []
                 self._choose_at = 4 * self._gone_by
+        scanner = self._scanner or self.choose(b"")
         spans: list[tuple[int, int]] = []
         suspicions: list[tuple[Suspicion, ...]] = []
         known = self._known.get
         stop = 0
         held: tuple[int, ...] = ()
-        for place, number in self._scanner.scan(data):
+        for place, number in scanner.scan(data):
             if place < stop:
                 held += (number,)
                 continue
