@@ -262,3 +262,43 @@ def test_the_history_is_written_with_the_bans(house: House) -> None:
         ("expired", "192.0.2.8", ""),
         ("paused", "", ""),
     ]
+
+
+def _ban(house: House, number: int, now: float, position: Position) -> None:
+    data = b"".join(b"%d refused 192.0.2.%d\n" % (now, number) for _ in range(2))
+    house.pipeline.feed(Batch(LOG, data, position, live=True), now)
+
+
+def test_bans_that_follow_each_other_share_a_commit(house: House) -> None:
+    for number in range(1, 5):
+        _ban(house, number, NOW + number / 10, Position(1, 2, number, b"", b""))
+    in_book = [line for line in house.story if line.startswith("book")]
+    assert in_book == ["book: 192.0.2.1"]
+    assert [line for line in house.story if line.startswith("wall")] == [f"wall: ban 192.0.2.{n}" for n in range(1, 5)]
+    assert house.book.positions()[LOG].offset == 1, "the database is as it was behind the first"
+    latest = house.book.latest("web", "192.0.2.4")
+    assert latest is not None, "who asks is told all the same"
+    house.pipeline.save(now=NOW + 1)
+    assert house.book.positions()[LOG].offset == 4
+    assert {ban.id for ban in house.book.standing(NOW + 1)} == {f"192.0.2.{n}" for n in range(1, 5)}
+    assert [event.id for event in house.book.incidents()] == [f"192.0.2.{n}" for n in range(1, 5)]
+
+
+def test_a_ban_half_a_second_later_is_saved_at_once(house: House) -> None:
+    _ban(house, 1, NOW, Position(1, 2, 1, b"", b""))
+    _ban(house, 2, NOW + 0.6, Position(1, 2, 2, b"", b""))
+    assert {ban.id for ban in house.book.standing(NOW + 1)} == {"192.0.2.1", "192.0.2.2"}
+
+
+def test_what_cannot_be_read_again_is_saved_with_each_ban(house: House) -> None:
+    for number in (1, 2):
+        _ban(house, number, NOW, Position(0, 0, number, b"", b""))
+    assert {ban.id for ban in house.book.standing(NOW + 1)} == {"192.0.2.1", "192.0.2.2"}
+
+
+def test_a_ban_that_waits_for_a_commit_can_be_lifted(house: House) -> None:
+    for number in (1, 2):
+        _ban(house, number, NOW, Position(1, 2, number, b"", b""))
+    (ban,) = (each for each in house.ledger if each.id == "192.0.2.2")
+    house.pipeline.lift([ban], NOW)
+    assert {each.id for each in house.book.standing(NOW + 1)} == {"192.0.2.1"}
