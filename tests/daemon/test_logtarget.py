@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import resource
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -313,3 +315,19 @@ def test_many_lines_at_once_are_the_lines_one_by_one(
     assert one_by_one.count("\n") == len(texts)
     logbook.say_all("actions", "DEBUG", texts)
     assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("options", ["", "[datetime=off]", "[padding=off]", "[padding=off, datetime=off]"])
+def test_the_head_of_a_line_is_what_the_standard_library_makes(
+    logbook: Logbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0625)
+    path = tmp_path / "log"
+    logbook.configure(f"{path}{options}", "INFO")
+    for text in ("one", "two"):
+        logbook.say("actions", "NOTICE", text)
+    handler = logbook._handler
+    assert handler is not None
+    record = logging.LogRecord("fail2ban.actions", 25, "", 0, "one", None, None)
+    assert path.read_text().splitlines()[0] == logging.Formatter(handler.line_format).format(record)
+    assert path.read_text().splitlines()[1].endswith(" two")

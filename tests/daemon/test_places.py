@@ -158,3 +158,13 @@ def test_notes_are_bounded(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_part_of_a_line_is_not_the_line() -> None:
     assert line_at(b"xx no\nno\nno more\n", "no") == 6
     assert line_at(b"xx no\n", "no") is None
+
+
+def test_in_the_long_stretches_of_a_busy_log_nobody_looks_before_somebody_asks(log: Log) -> None:
+    found = Places()
+    batch = log.batch("x" * places.NEAR, "no entry", "noise")
+    found.begin(batch, [failure(due=True)])
+    [place] = placed(found, ban(["no entry"]))
+    assert place is not None
+    assert (place.start, place.stop) == (0, len(batch.data))
+    assert places.find(str(log.path), "no entry", 0, len(batch.data)) == places.NEAR + 1

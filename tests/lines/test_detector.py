@@ -335,3 +335,23 @@ def test_no_text_ever_raises(text: str, now: float) -> None:
 def test_no_text_made_of_the_stuff_of_dates_ever_raises(text: str) -> None:
     date = found(text)
     assert date is None or 0 <= date.start <= date.end <= len(text)
+
+
+@pytest.mark.parametrize(
+    ("date", "begin"),
+    [
+        ("Jan 23 21:59:59", "Jan 23 21:59:"),
+        ("2005/01/23 21:59:59", "2005/01/23 21:59:"),
+        ("2005-01-23 21:59:59.123", None),
+        ("Sun Jan 23 21:59:59 2005", None),
+    ],
+)
+def test_the_time_of_a_minute_is_told_where_seconds_are_the_end(date: str, begin: str | None) -> None:
+    detector = DateDetector((), UTC)
+    assert detector.find(f"{date} x", NOW) is not None
+    template = detector.locked
+    assert template is not None
+    stated = detector.time(template, date, f"{date} x", NOW)
+    assert stated is not None
+    expected = None if begin is None else (begin, stated - 59)
+    assert detector.minute(template, date, NOW) == expected
