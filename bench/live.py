@@ -13,8 +13,9 @@ from datetime import datetime
 from statistics import quantiles
 from subprocess import Popen
 
-from bench.daemons import Contender, banish, fail2ban, helper, order
+from bench.daemons import Contender, banish, fail2ban, helper, order, wait_until
 from bench.lines import SYSLOG_JAILS
+from bench.restart import filled
 from bench.table import BenchError, Row
 from lab.namespaces import Lab
 
@@ -23,6 +24,7 @@ RATE, THEIR_RATE = 20_000, 5_000
 """Lines a second; fail2ban gets what it can follow on slower machines too."""
 SHARE = 0.01
 MANY = 50
+CROWD = 100_000
 SETTLE = 5.0
 PATIENCE = 120.0
 
@@ -51,6 +53,27 @@ def latency(lab: Lab, bans: int, idle: float) -> list[Row]:
         Row("line to ban, 99th percentile", "ms", [_percentile(mine, 99)], [_percentile(other, 99)], "live"),
         Row(f"memory after {bans} bans (RSS)", "MiB", [memory[0]], [memory[1]], "live"),
         Row(f"CPU when idle, 1 jail, over {idle:g} s", "% of a core", *used, "live"),
+    ]
+
+
+def crowded(lab: Lab, bans: int) -> list[Row]:
+    """Return the rows for line to ban while CROWD bans are in force."""
+    host = lab.host("crowded")
+    daemon = filled(lab, host, "crowded", CROWD, f"maxretry = {RETRIES}\n")
+    with daemon:
+        wait_until(daemon.log, "Jail 'sshd' started", whole=True)
+        time.sleep(SETTLE)  # until the log has told of every ban that was restored
+        place = lab.directory / "crowded.log"
+        contender = Contender("banishd", host, host.pid(daemon.process), place, lambda jail: (0, 0))
+        with helper(contender, "bench.stopwatch") as watch:
+            times = [
+                _ban(contender, watch, f"{('192.0.2', '198.51.100')[number % 2]}.{1 + number // 2}")
+                for number in range(bans)
+            ]
+    what = f"line to ban with {CROWD:,} bans in force"
+    return [
+        Row(f"{what}, median", "ms", times, part="live"),
+        Row(f"{what}, 99th percentile", "ms", [_percentile(times, 99)], part="live"),
     ]
 
 

@@ -69,11 +69,11 @@ def measure(lab: Lab, runs: int) -> list[Row]:
     return rows
 
 
-def filled(lab: Lab, host: Host, name: str, bans: int) -> Daemon:
-    """Return a daemon, not yet started, whose database holds *bans*."""
+def filled(lab: Lab, host: Host, name: str, bans: int, options: str = "") -> Daemon:
+    """Return a daemon, not yet started, whose database holds *bans*; its jail watches NAME.log and has *options* as well."""
     log = lab.directory / f"{name}.log"
     lab.path(log).write_bytes(b"")
-    daemon = Daemon(host, _JAIL.format(log=log), name=name)
+    daemon = Daemon(host, _JAIL.format(log=log) + options, name=name)
     host.run([sys.executable, "-m", "bench.restart", "fill", daemon.database, str(bans)], timeout=300)
     return daemon
 
