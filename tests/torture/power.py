@@ -74,7 +74,7 @@ class Run:
         ledger = Ledger()
         configuration = load(_configuration(logs), Path(str(resources.files("banish"))) / "data")
         running = assemble(configuration, {}, ledger).running
-        quiet = SimpleNamespace(**dict.fromkeys(("events", "entries", "say", "bug"), lambda *_: None))
+        quiet = SimpleNamespace(**dict.fromkeys(("events", "entries", "all_lifted", "say", "bug"), lambda *_: None))
         self.pipeline = Pipeline(ledger, Dispatch({}, lambda: ledger), self.store, cast(Logbook, quiet))
         self.remembering = self.pipeline.remembering = Remembering(self.store)
         for key, past in self.store.past(now):
