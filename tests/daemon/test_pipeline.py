@@ -284,6 +284,13 @@ def test_bans_that_follow_each_other_share_a_commit(house: House) -> None:
     assert [event.id for event in house.book.incidents()] == [f"192.0.2.{n}" for n in range(1, 5)]
 
 
+def test_a_ban_by_itself_is_saved_at_once(house: House) -> None:
+    house.feed("192.0.2.7")
+    house.pipeline.save(now=NOW)
+    house.feed("192.0.2.7")
+    assert {ban.id for ban in house.book.standing(NOW + 1)} == {"192.0.2.7"}
+
+
 def test_a_ban_half_a_second_later_is_saved_at_once(house: House) -> None:
     _ban(house, 1, NOW, Position(1, 2, 1, b"", b""))
     _ban(house, 2, NOW + 0.6, Position(1, 2, 2, b"", b""))

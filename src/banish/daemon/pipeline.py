@@ -103,6 +103,7 @@ class Pipeline:
         self._repeatable = False
         """Whether that batch could be read again after a crash."""
         self._saved_at = -AT_MOST
+        """When bans were saved last."""
         self._expired_at: float | None = None
         """Until when bans have been ended, which the database does not know yet."""
         self._passed = False
@@ -268,7 +269,8 @@ class Pipeline:
             )
         except StoreError as error:
             self._logbook.say("database", "ERROR", str(error))
-        self._saved_at = now
+        if bans:
+            self._saved_at = now
         self._saved.update(self._positions)  # or kept by the store, until it can
         self._positions = {}
 
