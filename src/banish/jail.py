@@ -132,20 +132,13 @@ class Jail:
         events: list[Event] = []
         self._banned = {}
         self._window.follow(now, live=live)
-        match_of, rule_of, count = self.filter.match, self.ignore.rule, self._window.count
-        usual = not (self._command or self._increment)
+        match_of = self.filter.match
         for sighting, undated, at in self._sightings.of(lines, now, events, live=live):
             match = match_of(sighting, at)
             if match.__class__ is Match:
                 if undated is not None:
                     events += self._clock.unknown_date(undated, now)
-                if usual and match.name is None and rule_of(match.id, match.network) is None:
-                    failure = count(match)  # as `_weigh` would in the end
-                    events.append(failure)
-                    if failure.due:
-                        self._decide(failure, events)
-                else:
-                    self._weigh(match, events)
+                self._weigh(match, events)
         self._window.tick(now)
         return events
 

@@ -96,7 +96,8 @@ class Sightings:
         last = ""
         at: float | None = None
         # Most dates differ from the last one in their seconds: no more is asked of them than that they lie between these times.
-        begin, begins_at, cut = "?", 0.0, 0
+        begin: str | None = None
+        begins_at, cut = 0.0, 0
         early, late = clock.span(now, live=live)
         for rows in fused.chunks(stretch.data):
             for row in rows:
@@ -123,8 +124,8 @@ class Sightings:
                         yield from self._plain((line,), now, events, live=live)
                         continue
                     last = date
-                    begin, begins_at = detector.minute(template, date, now) or ("?", 0.0)
-                    cut = len(begin) if begin != "?" else 0
+                    begin, begins_at = detector.minute(template, date, now) or (None, 0.0)
+                    cut = len(begin or "")
                     at = clock.usual(stated, now, live=live)
                     if at is None:
                         timing = clock.judge(Line(row[-1], fused.message(row), stated), now, live=live)
