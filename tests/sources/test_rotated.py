@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import pytest
 
 from banish.sources import globs
+from banish.sources.follower import Follower
 from banish.sources.rotated import originals, rotated_name
 
 
@@ -47,3 +53,36 @@ def test_other_names_are_no_rotation_of_it(name: str) -> None:
 )
 def test_a_new_name_may_make_a_pattern_hit_more(pattern: str, path: str, hit: bool) -> None:
     assert globs.may_hit(pattern, path) == hit
+
+
+def test_files_that_are_renamed_while_their_directory_is_listed_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "auth.log"
+    log.write_bytes(b"first\n")
+    follower = Follower(str(log))
+    assert follower.read() is not None
+    follower.close()
+    with log.open("ab") as file:
+        file.write(b"rest\n")
+    log.rename(tmp_path / "auth.log.2")
+    (tmp_path / "auth.log.1").write_bytes(b"between\n")
+    log.write_bytes(b"present\n")
+    disturbed = 3
+
+    @contextmanager
+    def listing(directory: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+        """Leave out what is renamed meanwhile; each time something else."""
+        nonlocal disturbed
+        with os_scandir(directory) as entries:
+            disturbed -= 1
+            yield (entry for entry in entries if disturbed < 0 or not entry.name.endswith(f".{1 + disturbed % 2}"))
+
+    os_scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", listing)
+    resumed = Follower(str(log), resume=follower.position)
+    read = b""
+    while (batch := resumed.read()) is not None:
+        read += batch.data
+    resumed.close()
+    assert read == b"rest\nbetween\npresent\n"

@@ -41,7 +41,7 @@ from lab.namespaces import Lab
 
 KEPT = 9
 """Rotated files that are kept."""
-PATIENCE = 120.0
+PATIENCE = 45.0
 """Seconds that may pass, on a busy machine, until what was written has been read."""
 _PAUSE = 0.02
 
@@ -158,11 +158,14 @@ class FileWriter(Writer):
         return Path(f"{self.path}.{number}{suffix}")
 
     def shift(self) -> None:
-        for suffix in ("", ".gz"):
-            self.beside(KEPT, suffix).unlink(missing_ok=True)
-            for number in range(KEPT - 1, 0, -1):
-                if self.beside(number, suffix).exists():
-                    self.beside(number, suffix).rename(self.beside(number + 1, suffix))
+        """From the oldest on, as logrotate does: at no moment does an older file have the number of a newer one."""
+        for number in range(KEPT, 0, -1):
+            for suffix in ("", ".gz"):
+                old = self.beside(number, suffix)
+                if number == KEPT:
+                    old.unlink(missing_ok=True)
+                elif old.exists():
+                    old.rename(self.beside(number + 1, suffix))
 
     def compress(self, number: int) -> None:
         old, packed = self.beside(number), self.beside(number, ".gz")
@@ -350,8 +353,11 @@ class Readers:
         position, found = self._positions.get(str(path)), path.stat()
         return position is not None and (position.device, position.inode) == (found.st_dev, found.st_ino)
 
-    async def run(self, seconds: float, enough: Callable[[], bool], settle: Callable[[], None] = lambda: None) -> None:
-        """Read for *seconds*, and then until there is *enough*; *settle* is called before the last of it."""
+    async def run(self, seconds: float, enough: Callable[[], bool], settle: Callable[[], None] = lambda: None) -> bool:
+        """Read for *seconds*, and then until there is *enough*; *settle* is called before the last of it.
+
+        False when there was not enough for as long as `PATIENCE`.
+        """
         self.starts += 1
         # Every fourth time as on a file system that tells nothing.
         watcher = None if self.starts % 4 else PollingWatcher()
@@ -374,6 +380,7 @@ class Readers:
             while not enough() and time.monotonic() < deadline:
                 await asyncio.sleep(_PAUSE)
                 self._positions.update(files.positions())
+            return enough()
         finally:
             for task in tasks:
                 task.cancel()
@@ -436,7 +443,8 @@ def run(directory: Path, journald: Journald | None, seconds: float, seed: int) -
     async def story() -> None:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            await readers.run(min(left, choice.uniform(0.5, 5.0)), known, settle)
+            if not await readers.run(min(left, choice.uniform(0.5, 5.0)), known, settle):
+                break  # something was lost, or nearly: more of it tells nothing new
             await asyncio.sleep(choice.choice((0.0, 0.1, 0.8)))
         for writer in writers:
             await asyncio.to_thread(writer.stop)

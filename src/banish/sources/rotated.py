@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from banish.model import Position
@@ -28,6 +29,8 @@ from banish.sources.reading import (
     packed_fits,
 )
 
+_LOOKS, _PAUSE = 20, 0.001
+"""How often, and with how many seconds between, a directory is looked at in which files are being renamed."""
 _CANDIDATES = 64
 """Siblings looked into at most: rotated names before others, the newest first."""
 _ROTATION = re.compile(r"(?:\.(?P<number>\d{1,4})|[-._](?P<date>\d{4}[-_.]?\d{2}[-_.]?\d{2}(?:[-_.T]?\d+)*))")
@@ -102,12 +105,15 @@ def unread(path: str, position: Position, present: Identity | None, by_inode_onl
     Empty when that file is not found. *present* is the file that stands at *path* now; it is never among them. The caller
     closes what it gets.
     """
-    siblings = list(_siblings(path, present))
-    found = _found(siblings, position, by_inode_only)
-    if found is None:
-        return []
-    rest, sibling = found
-    return [rest, *_newer(siblings, sibling, rest.renamed)]
+
+    def among(siblings: list[Sibling]) -> list[Rest]:
+        found = _found(siblings, position, by_inode_only)
+        if found is None:
+            return []
+        rest, sibling = found
+        return [rest, *_newer(siblings, sibling, rest.renamed)]
+
+    return _at_rest(path, present, among)
 
 
 def rotated_since(path: str, identity: Identity, present: Identity, known: Position) -> list[Rest]:
@@ -115,12 +121,29 @@ def rotated_since(path: str, identity: Identity, present: Identity, known: Posit
 
     That one may have been compressed since: then it is found by what it holds, *known*.
     """
+
+    def among(siblings: list[Sibling]) -> list[Rest]:
+        sibling = next((each for each in siblings if each.identity == identity), None)
+        if sibling is None and (found := _found(siblings, known, by_inode_only=False)) is not None:
+            found[0].file.close()
+            sibling = found[1]
+        return _newer(siblings, sibling, renamed=True) if sibling else []
+
+    return _at_rest(path, present, among)
+
+
+def _at_rest(path: str, present: Identity | None, look: Callable[[list[Sibling]], list[Rest]]) -> list[Rest]:
+    """Return what *look* finds among the siblings of *path* while none of them gets another name."""
     siblings = list(_siblings(path, present))
-    sibling = next((each for each in siblings if each.identity == identity), None)
-    if sibling is None and (found := _found(siblings, known, by_inode_only=False)) is not None:
-        found[0].file.close()
-        sibling = found[1]
-    return _newer(siblings, sibling, renamed=True) if sibling else []
+    for _ in range(_LOOKS):
+        rests = look(siblings)
+        before, siblings = siblings, list(_siblings(path, present))
+        if {(each.path, each.identity) for each in before} == {(each.path, each.identity) for each in siblings}:
+            return rests
+        for rest in rests:
+            rest.file.close()
+        time.sleep(_PAUSE)
+    return look(siblings)
 
 
 def sealed(path: str, present: Identity | None) -> str:
