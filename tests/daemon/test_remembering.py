@@ -236,8 +236,9 @@ def test_a_reload_keeps_failures_sessions_and_dates(path: Path) -> None:
 def test_a_jail_joins_a_log_and_leaves_it(path: Path) -> None:
     life = next(lives(path, settings()))
     joined = life.remembering.joined
-    assert joined(LOG, {"sshd", "web"}, HERE, NOW) == {}, "nobody has judged anything of it yet"
-    life.say("@ something")
+    assert joined(LOG, {"sshd"}, HERE, NOW) == {}, "nobody has judged anything of it yet"
+    assert joined(LOG, {"sshd", "web"}, HERE, NOW) == {"web": None}
+    life.say("@ something")  # and sshd alone judges it
     assert joined(LOG, {"sshd", "web"}, HERE, NOW) == {"web": None}
     assert joined(LOG, {"sshd", "web"}, HERE, NOW) == {}
     there = HERE._replace(offset=900)

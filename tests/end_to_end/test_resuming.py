@@ -84,6 +84,41 @@ def test_a_jail_that_is_new_to_a_log_sees_what_was_written_within_findtime_and_n
         assert (door.failed("first"), door.failed("second")) == (8, 8)
 
 
+def test_a_jail_that_begins_at_the_tail_sees_nothing_from_before_and_what_it_missed_between(door: Door) -> None:
+    tail = door.jail("second").replace(str(door.inside), f"{door.inside} tail")
+    with door.daemon as daemon:
+        door.fail("192.0.2.7", 1)
+        door.wait_for_failures("first", 1)
+        daemon.configure({"jail.local": door.jail("first") + tail})
+        daemon.banish("reload")
+        daemon.configure({"jail.local": door.jail("first")})
+        daemon.banish("reload")
+        door.fail("192.0.2.8", 2)
+        door.wait_for_failures("first", 3)
+        daemon.configure({"jail.local": door.jail("first") + tail})
+        daemon.banish("reload")
+        door.fail("192.0.2.8", 1)
+        daemon.wait_for("second to ban", lambda: door.banned("192.0.2.8", "second"))
+        assert (door.failed("first"), door.failed("second")) == (4, 3)
+
+
+def test_a_jail_that_left_a_log_to_which_nothing_had_been_written_comes_back_to_that_place(door: Door) -> None:
+    tail = door.jail("second").replace(str(door.inside), f"{door.inside} tail")
+    door.fail("192.0.2.7", 1)
+    door.daemon.configure({"jail.local": tail + door.jail("first").replace(str(door.inside), f"{door.inside} tail")})
+    with door.daemon as daemon:
+        daemon.configure({"jail.local": tail})
+        daemon.banish("reload")
+        door.fail("192.0.2.8", 2)
+        door.wait_for_failures("second", 2)
+        daemon.configure({"jail.local": tail + door.jail("first")})
+        daemon.banish("reload")
+        door.wait_for_failures("first", 2)
+        door.fail("192.0.2.9", 1)
+        door.wait_for_failures("first", 3)
+        assert (door.failed("first"), door.failed("second")) == (3, 3)
+
+
 def test_a_jail_that_is_new_at_a_start_looks_back_as_well(door: Door) -> None:
     with door.daemon as daemon:
         door.fail("192.0.2.7", 3)

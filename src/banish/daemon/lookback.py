@@ -2,7 +2,7 @@
 
 A log, or what one ``journalmatch`` finds in the journal, is read once for all its jails, from where they are. A jail that joins them, by
 a reload or between two runs, is shown what there is from ``findtime`` ago up to that place, alone; from there on it reads with the
-others. A jail that comes back begins where it left off.
+others. A jail that comes back begins where it left off; one that reads a file from its ``tail`` misses nothing of it.
 
 Bounded: no more than MOST bytes, the last ones; and of files the present one only, not one that was rotated away in the meantime.
 """

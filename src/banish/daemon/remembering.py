@@ -108,8 +108,9 @@ class Remembering:
         Who has judged it and is not among *jails* leaves off here.
         """
         before = self._notes.get(("source", source))
-        if not isinstance(before, tuple):
-            return {}  # nobody has judged anything of it
+        if not isinstance(before, tuple):  # nobody has judged anything of it: they all begin here
+            self._notes.put(("source", source), tuple(sorted(jails)), now)
+            return {}
         for name in set(before).difference(jails):
             self._notes.put(("left", source, name), tuple(position), now)
         new = {}

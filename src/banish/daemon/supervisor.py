@@ -237,13 +237,20 @@ class Supervisor:
     def look_back(self, now: float) -> None:
         """Show jails that are new to a log what the others have judged within their findtime."""
         for path, position in self.source.positions().items():
-            new = self._joined(path, position, now)
+            joined = self._joined(path, position, now)
+            new = {jail: left for jail, left in joined.items() if left is not None or not self._from_tail(jail, path)}
             self._catch_up(path, position, missed(path, position, new, now), now)
         watches = {watch.name: watch for watch, _ in ages(self.running)}
         for name, cursor in self.journal.positions().items():
             came = self._joined(name, cursor, now)
             self._catch_up(name, cursor, missed_entries(watches[name], cursor, came, now), now)
         self._ask()
+
+    def _from_tail(self, jail: Jail, path: str) -> bool:
+        """True when a jail wants of *path* only what is written from now on."""
+        patterns = self.source.patterns_of(path)
+        starts = {each.start for each in self.running[jail.name].config.logpaths if each.pattern in patterns}
+        return starts == {"tail"}
 
     def _joined(self, source: str, position: P, now: float) -> dict[Jail, P | None]:
         jails = {jail.name: jail for each in self._subscribers(source) for jail in each.jails}
