@@ -18,14 +18,13 @@ def main() -> int:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["dev"]]
     lock = (ROOT / "requirements.lock").read_text()
-    pinned = {
-        canonicalize_name(found[1]): found[2]
-        for found in re.finditer(r"^([A-Za-z0-9][\w.-]*)==([^\s;]+)[^\n]*\\\n\s+--hash=", lock, re.MULTILINE)
-    }
+    pinned: dict[str, list[str]] = {}  # several versions of one name for several interpreters
+    for found in re.finditer(r"^([A-Za-z0-9][\w.-]*)==([^\s;]+)[^\n]*\\\n\s+--hash=", lock, re.MULTILINE):
+        pinned.setdefault(canonicalize_name(found[1]), []).append(found[2])
     bad = []
     for requirement in map(Requirement, wanted):
-        version = pinned.get(canonicalize_name(requirement.name))
-        if version is None or not requirement.specifier.contains(version, prereleases=True):
+        versions = pinned.get(canonicalize_name(requirement.name), [])
+        if not any(requirement.specifier.contains(version, prereleases=True) for version in versions):
             bad.append(str(requirement))
     if bad:
         print(f"requirements.lock does not pin {', '.join(bad)}: run 'make lock'", file=sys.stderr)
