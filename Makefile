@@ -28,7 +28,8 @@ demo: setup ## Show a real SSH attack being cut off by the kernel, in namespaces
 
 test: setup check ## Run every check and every test, in namespaces of their own
 	@scripts/install-packages demo test
-	@scripts/in-namespace $(BIN)/python -m pytest
+	@scripts/in-namespace $(BIN)/python -m pytest -m "not alone" --numprocesses auto --maxprocesses 8
+	@scripts/in-namespace $(BIN)/python -m pytest -m alone
 
 check: setup ## Check style, types, import rules and the lock file
 	@$(BIN)/ruff check --quiet .

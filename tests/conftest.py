@@ -25,11 +25,23 @@ import pytest
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1  # linux/sockios.h, linux/if.h
 NAMED_MARKS = ("netns", "sshd")
+ALONE = {
+    "bench", "capture", "control", "daemon", "doctor", "end_to_end", "enforcement", "lab", "reporting", "safety", "sources", "torture",
+}  # fmt: skip
+"""Rooms of tests that need the machine for themselves: their daemons and clocks would wait for other tests."""
 
 Nft = Callable[..., str]
 """``nft("list", "ruleset")``, ``nft("-f", "-", script="…")``: runs nft(8), returns what it prints, fails on an error."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the rooms in `ALONE`."""
+    for item in items:
+        if ALONE.intersection(item.path.relative_to(Path(__file__).parent).parts):
+            item.add_marker("alone")
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from banish.lines.clock import Clock
 from banish.lines.datepattern import Template
-from banish.lines.detector import SECONDS
+from banish.lines.detector import SECONDS, UNKNOWN
 from banish.lines.stretch import Stretch, Suspects
 from banish.matching.filter import Filter, Sighting
 from banish.matching.fused.program import Program, program
@@ -96,8 +96,8 @@ class Sightings:
         last = ""
         at: float | None = None
         # Most dates differ from the last one in their seconds: no more is asked of them than that they lie between these times.
-        begin: str | None = None
-        begins_at, cut = 0.0, 0
+        begin, begins_at, tail, like = UNKNOWN
+        cut = stop = 0
         early, late = clock.span(now, live=live)
         for rows in fused.chunks(stretch.data):
             for row in rows:
@@ -107,8 +107,9 @@ class Sightings:
                     pass  # lines of one second have one time
                 elif (
                     date[:cut] == begin
-                    and (second := seconds(date[cut:])) is not None
+                    and (second := seconds(date[cut:stop])) is not None
                     and early <= begins_at + second < late
+                    and (date[stop:] == tail or like(date[stop:]))
                 ):
                     last = date
                     clock.last_at = dated_at = begins_at + second
@@ -124,8 +125,9 @@ class Sightings:
                         yield from self._plain((line,), now, events, live=live)
                         continue
                     last = date
-                    begin, begins_at = detector.minute(template, date, now) or (None, 0.0)
-                    cut = len(begin or "")
+                    begin, begins_at, tail, like = detector.minute(template, date, now) or UNKNOWN
+                    cut = len(begin)
+                    stop = cut + 2
                     at = clock.usual(stated, now, live=live)
                     if at is None:
                         timing = clock.judge(Line(row[-1], fused.message(row), stated), now, live=live)

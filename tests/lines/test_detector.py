@@ -338,20 +338,32 @@ def test_no_text_made_of_the_stuff_of_dates_ever_raises(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("date", "begin"),
+    ("date", "begin", "tail", "alike"),
     [
-        ("Jan 23 21:59:59", "Jan 23 21:59:"),
-        ("2005/01/23 21:59:59", "2005/01/23 21:59:"),
-        ("2005-01-23 21:59:59.123", None),
-        ("Sun Jan 23 21:59:59 2005", None),
+        ("Jan 23 21:59:59", "Jan 23 21:59:", "", False),
+        ("2005/01/23 21:59:59", "2005/01/23 21:59:", "", False),
+        ("2005-01-23 21:59:59.123", "2005-01-23 21:59:", ".123", True),
+        ("Sun Jan 23 21:59:59 2005", "Sun Jan 23 21:59:", " 2005", False),
+        ("Sun Jan 23 21:59:59.123456 2005", "Sun Jan 23 21:59:", ".123456 2005", True),
     ],
 )
-def test_the_time_of_a_minute_is_told_where_seconds_are_the_end(date: str, begin: str | None) -> None:
+def test_what_the_dates_of_a_minute_have_in_common_is_told(date: str, begin: str, tail: str, alike: bool) -> None:
     detector = DateDetector((), UTC)
     assert detector.find(f"{date} x", NOW) is not None
     template = detector.locked
     assert template is not None
     stated = detector.time(template, date, f"{date} x", NOW)
     assert stated is not None
-    expected = None if begin is None else (begin, stated - 59)
-    assert detector.minute(template, date, NOW) == expected
+    minute = detector.minute(template, date, NOW)
+    assert minute is not None
+    assert minute[:3] == (begin, stated - 59, tail)
+    other = tail.replace("1", "7")
+    assert bool(minute.like(other)) == alike
+    assert detector.time(template, f"{begin}05{other}", f"{begin}05{other} x", NOW) == minute.at + 5
+    for strange in (
+        f"{tail}0",
+        f" {tail}",
+        tail.replace("2005", "2006") if "2005" in tail else "x",
+        tail.replace("123", "12"),
+    ):
+        assert strange == tail or not minute.like(strange)

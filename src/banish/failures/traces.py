@@ -65,7 +65,7 @@ class Traces:
     def expire(self, oldest: float, limit: int) -> int:
         """Forget those who failed last at *oldest* or before, *limit* ids at most; return how many these were."""
         expired = 0
-        for part in self._parts:
+        for part in filter(None, self._parts):
             old = takewhile(lambda item: _last_at(item[1]) <= oldest, part.items())
             expired += _forget(part, [id_ for id_, _ in islice(old, limit - expired)])
         return expired

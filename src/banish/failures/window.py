@@ -17,7 +17,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from heapq import nlargest
-from itertools import chain, islice, takewhile
+from itertools import chain
 from typing import Any, Literal
 
 from banish.evidence import LONGEST_LINE, cut
@@ -135,7 +135,8 @@ class Window:
             ticket.retries += weight
         ticket.attempts += 1
         ticket.round = self._round
-        self._remember(ticket, match.lines)
+        lines = match.lines
+        self._remember(ticket, lines)
         due = ticket.retries >= settings.maxretry
         if due:
             self.evidence -= ticket.size
@@ -146,7 +147,6 @@ class Window:
                 self._crowd.settle()
         matches = tuple(ticket.matches) if due else ()
         retries, since, fields, attempts = ticket.retries, ticket.since, ticket.fields, ticket.attempts
-        regex, lines = match.regex, len(match.lines)
         return tuple.__new__(  # as ``Failure(...)``, in half the time
             Failure,
             (
@@ -162,8 +162,8 @@ class Window:
                 bans,
                 weight,
                 due,
-                regex,
-                lines,
+                match.regex,
+                len(lines),
             ),
         )
 
@@ -357,8 +357,12 @@ class Window:
 
     def _remove_old(self) -> None:
         """Those at the old end; who stands behind somebody younger, because logs are not quite in order, leaves with him."""
-        expired = takewhile(lambda item: item[1].last_at <= self._oldest, self._tickets.items())
-        old = [id_ for id_, _ in islice(expired, _AT_ONCE)]
+        oldest = self._oldest
+        old: list[str] = []
+        for id_, ticket in self._tickets.items():
+            if ticket.last_at > oldest or len(old) == _AT_ONCE:
+                break
+            old.append(id_)
         for id_ in old:
             self.evidence -= self._tickets.pop(id_).size
         self._dirty = len(old) + self._traces.expire(self._oldest, _AT_ONCE) >= _AT_ONCE

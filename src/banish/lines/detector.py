@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Sequence
 from datetime import tzinfo
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 from banish.lines import timestamps, zones
@@ -49,6 +50,30 @@ class Found(NamedTuple):
     start: int
     end: int
     template: Template
+
+
+class Minute(NamedTuple):
+    """What all dates of one minute have in common: they are *begin*, two digits (`SECONDS`), and *tail* or what is *like* it."""
+
+    begin: str
+    at: float
+    """Unix seconds at second 0; a fraction of a second counts nothing."""
+    tail: str
+    like: Callable[[str], object]
+    """Tells (true or false) whether a text is *tail* but for the digits of its fraction."""
+
+
+def _never(_: str) -> None:
+    """Nothing is like a tail without a fraction."""
+
+
+UNKNOWN = Minute("", 0.0, "\n", _never)
+"""The minute of no date."""
+
+
+@lru_cache(maxsize=64)
+def _alike(before: str, digits: int, behind: str) -> Callable[[str], object]:
+    return re.compile(f"{re.escape(before)}[0-9]{{{digits}}}{re.escape(behind)}").fullmatch
 
 
 class _Memory:
@@ -96,16 +121,15 @@ class _Memory:
             return None
         return minute.at + SECONDS[seconds]
 
-    def minute(self, date: str, now: float) -> tuple[str, float] | None:
-        """Return what *date* begins with before its seconds, if they are its end, and what that means without them.
-
-        None when its minute is not known, or the seconds stand elsewhere.
-        """
-        length, second, _, _ = self._shape
-        if self.recall(date, now) is None or second + 2 != length:
+    def minute(self, date: str, now: float) -> Minute | None:
+        """Return the minute of *date*; None when it is not known."""
+        at = self.recall(date, now)
+        if at is None:
             return None
-        minute = self._shaped[date[:second], "", ""]
-        return None if minute.at is None else (date[:second], minute.at)
+        _, second, fraction, rest = self._shape
+        begin, tail = date[:second], date[second + 2 :]
+        varying = _alike(date[second + 2 : fraction], rest - fraction, date[rest:]) if rest > fraction else _never
+        return Minute(begin, at - SECONDS[date[second : second + 2]], tail, varying)
 
     @staticmethod
     def keep(readings: dict[_AnyKey, timestamps.Reading], key: _AnyKey, reading: timestamps.Reading) -> None:
@@ -249,11 +273,8 @@ class DateDetector:
             reading = self._reading(memory, template, match, date, now)
         return reading.at
 
-    def minute(self, template: Template, date: str, now: float) -> tuple[str, float] | None:
-        """Return a text and its time: whatever goes on behind it as *date* does, with two digits (`SECONDS`), is that much later.
-
-        None where that is not so, or not known. *date* has been told the `time` of at this *now*.
-        """
+    def minute(self, template: Template, date: str, now: float) -> Minute | None:
+        """Return the minute that *date* lies in, which has been told the `time` of at this *now*; None where it is not known."""
         return self._memories[template].minute(date, now)
 
     def _reading(

@@ -16,7 +16,7 @@ from banish.matching.filter import Filter
 from banish.matching.literals import Cuts, Factor, Literal, factors
 
 _SAMPLE = 1 << 16
-"""Bytes of a log that literals are counted in: as soon as so many have gone by, and again whenever four times as many have."""
+"""Bytes of a log that literals are counted in: as soon as so many have gone by, and again whenever eight times as many have."""
 _REMEMBERED = 4096
 """Sets of literals whose meaning is kept; all are forgotten when there are more."""
 
@@ -95,10 +95,11 @@ class Prefilter:
         for number, regex, choice in self._needs:
             for literal in min(choice, key=counts.of) if sample else choice[0]:
                 wanted.setdefault(literal, []).append((number, regex))
-        self.literals = tuple(wanted)
-        self._wanted = tuple(wanted.values())
-        self._known = {}
-        self._scanner = self._scanner_type(self.literals)
+        literals, meanings = tuple(wanted), tuple(wanted.values())
+        if self._scanner is None or (literals, meanings) != (self.literals, self._wanted):
+            self.literals, self._wanted = literals, meanings
+            self._known = {}
+            self._scanner = self._scanner_type(literals)
         return self._scanner
 
     def candidates(self, data: bytes) -> Candidates:
@@ -109,7 +110,7 @@ class Prefilter:
             if sum(map(len, self._sample)) >= _SAMPLE:
                 self.choose(b"".join(self._sample)[-_SAMPLE:])
                 self._sample = []
-                self._choose_at = 4 * self._gone_by
+                self._choose_at = 8 * self._gone_by
         scanner = self._scanner or self.choose(b"")
         spans: list[tuple[int, int]] = []
         suspicions: list[tuple[Suspicion, ...]] = []

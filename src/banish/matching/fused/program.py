@@ -159,7 +159,9 @@ class Program:
 
 
 def _clean(data: bytes) -> bytes:
-    if data.isascii() and not any(letter in data for letter in _ANY_DIRT) and not _may_be_long(data):
+    cr, nul, end, separator = _ANY_DIRT
+    dirty = cr in data or nul in data or end in data or separator in data or not data.isascii()
+    if not dirty and not _may_be_long(data):
         return data
     return b"\n".join([b"" if len(line) >= LONG or _DIRTY.search(line) else line for line in data.split(b"\n")])
 
@@ -167,7 +169,10 @@ def _clean(data: bytes) -> bytes:
 def _may_be_long(data: bytes) -> bool:
     """Tell whether there may be a long line: one of LONG characters covers one of these windows, whose size is half of that."""
     half = LONG // 2
-    return any(data.find(b"\n", start, start + half) < 0 for start in range(0, len(data) - half + 1, half))
+    for start in range(0, len(data) - half + 1, half):  # noqa: SIM110 - a fifth of the time that any(...) takes
+        if data.find(b"\n", start, start + half) < 0:
+            return True
+    return False
 
 
 def program(judge: Filter, dates: re.Pattern[str]) -> Program | Refusal:
