@@ -20,7 +20,7 @@ from bench.table import BenchError, Row
 from lab.namespaces import Lab
 
 RETRIES = 3
-RATE, THEIR_RATE = 20_000, 5_000
+RATE, THEIR_RATE, MODEST_RATE = 20_000, 5_000, 1_000
 """Lines a second; fail2ban gets what it can follow on slower machines too."""
 SHARE = 0.01
 MANY = 50
@@ -78,9 +78,10 @@ def crowded(lab: Lab, bans: int) -> list[Row]:
 
 
 def appended(lab: Lab, runs: int, seconds: float) -> list[Row]:
-    """Return the rows for the CPU time of a million lines that are appended for *seconds*, by two rates, and memory then."""
+    """Return the rows for the CPU time of a million lines that are appended for *seconds*, by rates, and memory then."""
     fast: list[float] = []
     slow: tuple[list[float], list[float]] = ([], [])
+    modest: tuple[list[float], list[float]] = ([], [])
     with (
         banish(lab, ["sshd"], RETRIES, name="banish-fed") as ours,
         fail2ban(lab, ["sshd"], RETRIES, name="fail2ban-fed") as theirs,
@@ -88,12 +89,14 @@ def appended(lab: Lab, runs: int, seconds: float) -> list[Row]:
         helper(theirs, "bench.feeder") as their_feeder,
     ):
         for run in range(runs):
-            fast.append(_feed(ours, our_feeder, RATE, seconds, 2 * run))
-            slow[0].append(_feed(ours, our_feeder, THEIR_RATE, seconds, 2 * run + 1))
-            slow[1].append(_feed(theirs, their_feeder, THEIR_RATE, seconds, 2 * run + 1))
+            fast.append(_feed(ours, our_feeder, RATE, seconds, 3 * run))
+            for turn, rate, rows in ((1, THEIR_RATE, slow), (2, MODEST_RATE, modest)):
+                rows[0].append(_feed(ours, our_feeder, rate, seconds, 3 * run + turn))
+                rows[1].append(_feed(theirs, their_feeder, rate, seconds, 3 * run + turn))
         memory = ours.memory(), theirs.memory()
     percent = f"{SHARE:.0%} attack".replace("%", " %")
     return [
+        Row(f"a million lines, {percent}: both at {MODEST_RATE:,}/s", "CPU s", *modest, "live"),
         Row(f"a million lines, {percent}: both at {THEIR_RATE:,}/s", "CPU s", *slow, "live"),
         Row(f"banish at {RATE:,}/s, fail2ban at {THEIR_RATE:,}/s", "CPU s", fast, slow[1], "live"),
         Row(f"memory after {runs} x {seconds:g} s of it (RSS)", "MiB", [memory[0]], [memory[1]], "live"),

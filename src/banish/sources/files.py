@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import os
 import time
 from collections import deque
@@ -36,13 +37,14 @@ TURNS = 5
 hard links, single files mounted into a container) is found ten seconds late once, and from then on as soon as with the others."""
 BREATH_BYTES = 1 << 20
 BREATH_SECONDS = 0.02
-GATHER, GATHER_BUSY = 0.005, 0.25
-"""Seconds between two wake-ups at least, where little is written, and from `BUSY` bytes a second on; in between in proportion.
+GATHER, GATHER_BUSY = 0.005, 0.5
+"""Seconds between two wake-ups at least, where little is written, and from `BUSY` bytes a second on.
 
-A busy log is read many lines at a time, since to wake up costs as much as some hundred lines; the first line after a pause is read
-at once. Who attacks a server that writes thousands of lines a second has so much longer for his next try.
+A busy log is read many lines at a time, since to wake up costs as much as some hundred lines. In between the time grows as the
+square root of what is written: four times the lines, half the wake-ups a line. The first line after a pause is read at once. Who
+attacks a server that writes a hundred lines a second has 50 ms longer for his next try, at most.
 """
-BUSY = 400_000
+BUSY = 800_000
 _RECENTLY = 0.5
 """Seconds that the rate of writing is an average over."""
 _NOTICES = 1000
@@ -95,7 +97,7 @@ class _Pace:
         """Take note that reading goes on."""
         past = max(now - self._woken, 1e-6)
         self._rate += (self.read / past - self._rate) * min(1.0, past / _RECENTLY)
-        self._gather = max(GATHER, GATHER_BUSY * min(1.0, self._rate / BUSY))
+        self._gather = max(GATHER, GATHER_BUSY * math.sqrt(min(1.0, self._rate / BUSY)))
         self._woken, self.read = now, 0
 
 
