@@ -135,8 +135,14 @@ class Window:
             ticket.retries += weight
         ticket.attempts += 1
         ticket.round = self._round
-        lines = match.lines
-        self._remember(ticket, lines)
+        lines, matches = match.lines, ticket.matches
+        if len(lines) == 1 and (size := len(lines[0])) <= LONGEST_LINE and len(matches) < settings.maxmatches:
+            matches += lines  # as `_remember` does, for most failures
+            ticket.size += size
+            self.evidence += size
+            self._grown += size
+        else:
+            self._remember(ticket, lines)
         due = ticket.retries >= settings.maxretry
         if due:
             self.evidence -= ticket.size
@@ -145,8 +151,6 @@ class Window:
             if self._grown > STEP:
                 self._grown = 0
                 self._crowd.settle()
-        matches = tuple(ticket.matches) if due else ()
-        retries, since, fields, attempts = ticket.retries, ticket.since, ticket.fields, ticket.attempts
         return tuple.__new__(  # as ``Failure(...)``, in half the time
             Failure,
             (
@@ -154,11 +158,11 @@ class Window:
                 id_,
                 match.network,
                 at,
-                retries,
-                since,
-                matches,
-                fields,
-                attempts,
+                ticket.retries,
+                ticket.since,
+                tuple(matches) if due else (),
+                ticket.fields,
+                ticket.attempts,
                 bans,
                 weight,
                 due,

@@ -42,9 +42,10 @@ def completion_of(pattern: re.Pattern[str]) -> Completion | None:
     def complete(fields: dict[str, Any]) -> dict[str, Any]:
         for target, groups in alternatives.items():
             if not fields.get(target):
-                chosen = next((text for group in groups if (text := fields.get(group))), None)
-                if chosen:
-                    fields[target] = chosen
+                for group in groups:
+                    if text := fields.get(group):
+                        fields[target] = text
+                        break
         for target, groups in tuples.items():
             members = (fields.get(target), *(fields.get(group) for group in groups))
             if any(member is not None for member in members):

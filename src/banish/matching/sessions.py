@@ -163,10 +163,13 @@ class Sessions:
                 return "nofail"  # the usual end: nobody asks any more for what this line captured
         fields = session.fields
         alone = forgets and not fields
-        if ("ip6" in fields or "cidr" in fields or "ip6" in captured) and (mark("ip4") or mark("ip6")):
-            for name in _ADDRESS:  # but for an IPv4 address over another one
-                fields.pop(name, None)
-        fields.update(captured)
+        if fields:
+            if ("ip6" in fields or "cidr" in fields or "ip6" in captured) and (mark("ip4") or mark("ip6")):
+                for name in _ADDRESS:  # but for an IPv4 address over another one
+                    fields.pop(name, None)
+            fields.update(captured)
+        else:
+            fields = session.fields = dict(captured)
         if informs is not None:
             del fields["nofail"]
         if gained is not None:
@@ -183,7 +186,8 @@ class Sessions:
                 if len(lines) > _KEPT_LINES:
                     lines = lines[-_KEPT_LINES:]
             session.pending = False
-            fields = fields.copy()
+            if not forgets:
+                fields = fields.copy()
             if session.users and not alone:
                 fields["users"] = frozenset(session.users)
             return fields, lines

@@ -389,14 +389,12 @@ def _written_out(expression: str) -> Any:
 def _made(index: int, parts: tuple[_Parts, _Parts], completions: tuple[Completion | None, Completion | None]) -> Sight:
     """The same, where fields are made from others (``groups``), by the prefregex and by the failregex each for itself."""
     (under, over), (complete_under, complete_over) = map(_fields, parts), completions
+    new = tuple.__new__  # see `_written_out`
 
     def sight(row: Row) -> Sighting:
-        fields, own = under(row), over(row)
-        if complete_under:
-            fields = complete_under(fields)
-        if complete_over:
-            own = complete_over(own)
-        return Sighting(index, fields | own, (row[-1],))
+        fields = under(row) if complete_under is None else complete_under(under(row))
+        fields.update(over(row) if complete_over is None else complete_over(over(row)))
+        return new(Sighting, (index, fields, (row[-1],)))
 
     return sight
 
