@@ -102,6 +102,7 @@ class Allowance(Patience):
             self._refill()
             if self._credit >= self._full / 2:
                 self._impatient = False
+                self._guard.impatient.discard(self)
                 self.limit = LONG
         return self._impatient
 
@@ -112,6 +113,7 @@ class Allowance(Patience):
         if self._credit < 0:
             # Not below: a stall that was not foreseen must not be paid for by the lines of minutes.
             self._credit, self._impatient = 0.0, True
+            self._guard.impatient.add(self)
 
     def too_long(self, characters: int) -> None:
         """Take note that a line of so many *characters* could not be broken off in time."""
@@ -155,6 +157,8 @@ class Guard:
         self._clock = clock
         self._cpu = cpu
         self._allowances: dict[tuple[str, str], Allowance] = {}
+        self.impatient: set[Allowance] = set()
+        """Those whose credit was used up, and is not back as far as is known."""
         self._apart: dict[Trial, Apart] = {}
         self._slow: dict[str, float] = {}
         """Seconds that slow texts of the batch have taken so far."""
@@ -188,7 +192,7 @@ class Guard:
         collected = gc.isenabled()
         gc.disable()  # a collection in the middle of a search would be put down to the line
         self._last = self._cpu()
-        impatient = any(each.impatient() for each in self._allowances.values())
+        impatient = [each for each in tuple(self.impatient) if each.impatient()]
         try:
             with self._ticks.running(_FINE_TICK if impatient else _TICK):
                 yield

@@ -147,6 +147,8 @@ class DateDetector:
 
     def __init__(self, patterns: Sequence[str] = (), zone: tzinfo | None = None, default_timezone: str = "") -> None:
         self.templates = compile_patterns(patterns)
+        self.calm = all(template.known for template in self.templates)
+        """True when no line can take long: all templates are default formats, and how much they look at is bounded."""
         self._zone = zones.configured(default_timezone) if default_timezone else zone
         self._floating = tuple(template for template in self.templates if not template.anchored)
         self._gates: dict[bool, re.Pattern[str]] = {}  # by whether the line has a clock in it
@@ -161,11 +163,6 @@ class DateDetector:
         self._last: Template | None = None
         self._place: _Place = (0, 0, "", "")
         self._memories: dict[Template, _Memory] = {}
-
-    @property
-    def calm(self) -> bool:
-        """True when no line can take long: all templates are default formats, and how much they look at is bounded."""
-        return all(template.known for template in self.templates)
 
     @property
     def locked(self) -> Template | None:

@@ -239,8 +239,11 @@ class FileSource:
         """Yield batches as they are written, until ``close``. Files take turns; one caller at a time."""
         handed, since = 0, self._clock()
         pace = _Pace(since)
+        heard = False
         while not self._closed:
-            self._listen()
+            if not heard:
+                self._listen()
+            heard = False
             while self._ready and not self._closed:
                 path = next(iter(self._ready))
                 del self._ready[path]
@@ -258,6 +261,7 @@ class FileSource:
                 if rest > 0 and not self._closed:
                     await asyncio.sleep(rest)
                     self._listen()
+                    heard = bool(self._ready)
                 if not self._ready and not self._closed:
                     await self._wait()
                 handed, since = 0, self._clock()
