@@ -78,7 +78,7 @@ class Changeover:
         daemon.watchers.forget()
         daemon.commands.forget()
         daemon.reopen_questions()
-        daemon.look_back(time.time())
+        daemon.latecomers.catch_up(time.time())
         daemon.logbook.say("server", "INFO", "Reload finished.")
         return sorted(daemon.running)
 
@@ -108,7 +108,7 @@ class Changeover:
         self._replace({each.name: each for each in chosen.jails}, anew=name if restart else "")
         self._bound()
         daemon.reopen_questions()
-        daemon.look_back(time.time())
+        daemon.latecomers.catch_up(time.time())
         daemon.logbook.say("server", "INFO", "Reload finished.")
         return True
 

@@ -22,24 +22,24 @@ from banish.control.server import ControlServer
 from banish.daemon.assembly import Running
 from banish.daemon.background import world
 from banish.daemon.changeover import Amendment, Changeover
-from banish.daemon.complaints import garbled, given_up, unread, unreadable, unspared
 from banish.daemon.ears import Ears
 from banish.daemon.guard import Guard
 from banish.daemon.importing import Importing
+from banish.daemon.latecomers import Latecomers
 from banish.daemon.logbook import Logbook
-from banish.daemon.lookback import Missed, missed, missed_entries
 from banish.daemon.notifying import Notifier
 from banish.daemon.outlet import Outlet
 from banish.daemon.pipeline import Pipeline
 from banish.daemon.protection import Protection
 from banish.daemon.purging import Purging
 from banish.daemon.questions import Answer, Questions
-from banish.daemon.remembering import P, Remembering
+from banish.daemon.remembering import Remembering
 from banish.daemon.restoring import Restoring, without_collection
 from banish.daemon.service import Service
 from banish.daemon.sourcing import Sourcing, ages, beginning, logpaths, part_of
 from banish.daemon.subscribers import Subscribers
 from banish.daemon.telling import Telling
+from banish.daemon.troubles import Troubles
 from banish.daemon.workers import for_ever, stroke
 from banish.decisions.ledger import Ledger
 from banish.enforcement.commands.runner import Runner
@@ -47,11 +47,10 @@ from banish.enforcement.dispatch import Dispatch
 from banish.errors import ConfigError, Problem, StoreError
 from banish.failures.crowd import Crowd
 from banish.failures.ignore import CacheSettings
-from banish.jail import Jail
 from banish.lookups.commands import Commands
 from banish.lookups.hosts import Hosts
 from banish.lookups.names import Names
-from banish.model import Batch, Cursor, Event, Incident, JournalBatch, Notice, Position, Question
+from banish.model import Batch, Event, Incident, JournalBatch, Notice, Question
 from banish.sources.files import FileStatus
 from banish.sources.inputs import Inputs
 from banish.sources.journal import JournalSource
@@ -108,7 +107,6 @@ class Supervisor:
         self._stopping: asyncio.Event
         self._read_at = 0.0
         self._begun_at = self.started_at
-        self._reported: set[str] = set()
         self.ears = Ears(self._disturbed, self.logbook)
         self._purging: Purging
         self.store: Store
@@ -118,6 +116,8 @@ class Supervisor:
         self.server: ControlServer
         self.journal: JournalSource
         self.outlet = Outlet(self)
+        self.latecomers = Latecomers(self)
+        self.troubles = Troubles(self)
 
     # The way up
 
@@ -175,7 +175,7 @@ class Supervisor:
         self.protection = Protection(self._names, self.pipeline, self.tell)
         self.restoring = Restoring(self.ledger, self.store, self.protection)
         self.importing = Importing(self.ledger, self.store, self.pipeline, self.protection, self.restoring)
-        self.pipeline.subscribe = self._subscribers
+        self.pipeline.subscribe = self.subscribers_of
         hosts = Hosts()
         self.runner = Runner(
             lambda: self.ledger, world(lambda: self.running, self.ledger, self.store), self.logbook.say, hosts.name_of
@@ -209,7 +209,7 @@ class Supervisor:
             self.store, self.ledger, self.logbook, now, self.remembering, evidence_wanted=self.runner.waiting
         )
         self.reopen_questions()
-        self.look_back(now)
+        self.latecomers.catch_up(now)
         for name in self.running:
             self.logbook.say("jail", "INFO", f"Jail '{name}' started")
         self.telling.tell("Restore Ban", restored)
@@ -234,38 +234,10 @@ class Supervisor:
                 self.pipeline.keep(incident)
         self.pipeline.expire(now)
 
-    def look_back(self, now: float) -> None:
-        """Show jails that are new to a log what the others have judged within their findtime."""
-        for path, position in self.source.positions().items():
-            joined = self._joined(path, position, now)
-            new = {jail: left for jail, left in joined.items() if left is not None or not self._from_tail(jail, path)}
-            self._catch_up(path, position, missed(path, position, new, now), now)
-        watches = {watch.name: watch for watch, _ in ages(self.running)}
-        for name, cursor in self.journal.positions().items():
-            came = self._joined(name, cursor, now)
-            self._catch_up(name, cursor, missed_entries(watches[name], cursor, came, now), now)
-        self._ask()
-
-    def _from_tail(self, jail: Jail, path: str) -> bool:
-        """True when a jail wants of *path* only what is written from now on."""
-        patterns = self.source.patterns_of(path)
-        starts = {each.start for each in self.running[jail.name].config.logpaths if each.pattern in patterns}
-        return starts == {"tail"}
-
-    def _joined(self, source: str, position: P, now: float) -> dict[Jail, P | None]:
-        jails = {jail.name: jail for each in self._subscribers(source) for jail in each.jails}
-        return {jails[name]: left for name, left in self.remembering.joined(source, jails, position, now).items()}
-
-    def _catch_up(self, source: str, position: Position | Cursor, found: list[Missed], now: float) -> None:
-        if found:
-            names = ", ".join(sorted(f"'{jail.name}'" for each in found for jail in each.jails))
-            self.logbook.say("jail", "INFO", f"New to {source}: {names}; what was written within findtime is judged")
-            self.pipeline.catch_up(source, position, found, now)
-
     def reopen_questions(self) -> None:
         """Ask what an earlier run, or a jail before it left, had no answer to yet."""
         self.pipeline.questions += self.remembering.unanswered(self.running)
-        self._ask()
+        self.ask()
 
     def stop(self) -> None:
         """Make ``run`` come to its end."""
@@ -307,7 +279,7 @@ class Supervisor:
         self._read_at = time.time()
         self._mind_the_clock(self._read_at)
         self.pipeline.feed(batch, self._read_at)
-        self._ask()
+        self.ask()
 
     async def _keep_time(self) -> None:
         while True:
@@ -318,7 +290,7 @@ class Supervisor:
             for running in self.running.values():
                 running.jail.tick(now)
             self.tell(self.dispatch.tick(now))
-            self._report_sources()
+            self.troubles.report()
             self.changeover.hand_over(now)
             self._purging.tick(self.settings, now, self._sources)
             self.pipeline.remember(self.source.positions())
@@ -399,16 +371,7 @@ class Supervisor:
 
     def problems(self) -> list[Problem]:
         """Return everything that a person should mend, at this moment."""
-        log = [self.logbook.trouble] if self.logbook.trouble is not None else []
-        ours = [
-            *log,
-            *self.server.problems,
-            *self.store.problems,
-            *self.dispatch.problems(),
-            *self.runner.problems(),
-            *self.outlet.problems(),
-        ]
-        return [*self.protection.guardian.problems(), *self.own_problems, *ours, *self._standing_problems()]
+        return self.troubles.all()
 
     def incidents(self, subject: str | None, since: float) -> list[Incident]:
         """Return what happened since *since*, to all jails or to *subject* (a jail or an address); the latest, oldest first."""
@@ -431,7 +394,7 @@ class Supervisor:
     def every_line_of(self, source: str, name: str) -> str:
         """Return why jail *name* is shown every line of *source* at present; empty when it is not."""
         jail = self.running[name].jail
-        return next((each.aside(jail) for each in self._subscribers(source) if jail in each.jails), "")
+        return next((each.aside(jail) for each in self.subscribers_of(source) if jail in each.jails), "")
 
     # Parts
 
@@ -453,7 +416,7 @@ class Supervisor:
     def settle(self, events: Iterable[Event]) -> None:
         """Carry out what a jail said to a question that came from elsewhere than its logs."""
         self.pipeline.settle(events, time.time())
-        self._ask()
+        self.ask()
 
     def configure_log(self, settings: DaemonSettings, target: str | None = None, level: str | None = None) -> None:
         """Write the log as *settings* say, to *target* and from *level* on where these are given."""
@@ -467,10 +430,11 @@ class Supervisor:
         followed = {row.path for row in self.source.status()}
         return followed | {watch.name for watch, _ in ages(self.running)}
 
-    def _subscribers(self, source: str) -> list[Subscription]:
+    def subscribers_of(self, source: str) -> list[Subscription]:
+        """Return who watches *source* now."""
         return self.watchers.of(source, self.source.patterns_of(source), self.running)
 
-    def _ask(self) -> None:
+    def ask(self) -> None:
         """Find the answers to what the heart asked, beside the reading of logs."""
         questions, self.pipeline.questions = self.pipeline.questions, []
         self._questions.ask(questions)
@@ -480,7 +444,7 @@ class Supervisor:
         self.remembering.answered(question)
         if running is not None:
             self.pipeline.settle(running.jail.answer(question, answer), time.time())
-            self._ask()  # a resolved name may still have to pass ignorecommand
+            self.ask()  # a resolved name may still have to pass ignorecommand
 
     def _ignorecache_of(self, jail: str) -> CacheSettings | None:
         running = self.running.get(jail)
@@ -489,23 +453,6 @@ class Supervisor:
     def tell(self, notices: Iterable[Notice]) -> None:
         for notice in notices:
             self.logbook.event(notice)
-
-    def _report_sources(self) -> None:
-        """Write into the log what happened to the sources; a problem once, and once more when it comes back."""
-        found = {str(problem): problem for problem in self._standing_problems()}
-        self.tell(self.journal.notices())
-        notices = self.source.notices()
-        told = {problem for _, problem in self.source.problems()} if notices else ()
-        self.tell(notice for notice in notices if notice.text not in told)
-        for text, problem in found.items():
-            if text not in self._reported:
-                self.logbook.problem(problem)
-        self._reported = set(found)
-
-    def _standing_problems(self) -> list[Problem]:
-        blind = [*unreadable(self.running, self.source), *unread(self.running, self.journal)]
-        blind += garbled(self.running, self.watchers)
-        return [*blind, *unspared(self.running, self.protection.spared), *given_up(self.running, self.guard)]
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()

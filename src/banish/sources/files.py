@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import math
 import os
 import time
 from collections import deque
@@ -25,6 +24,7 @@ from typing import Literal, NamedTuple
 from banish.model import Batch, Notice, Position
 from banish.sources import globs, watching
 from banish.sources.follower import BLOCK, Follower
+from banish.sources.pace import Pace
 from banish.sources.paths import LogPath
 from banish.sources.reading import Identity, identity_of
 
@@ -37,16 +37,6 @@ TURNS = 5
 hard links, single files mounted into a container) is found ten seconds late once, and from then on as soon as with the others."""
 BREATH_BYTES = 1 << 20
 BREATH_SECONDS = 0.02
-GATHER, GATHER_BUSY = 0.005, 0.5
-"""Seconds between two wake-ups at least, where little is written, and from `BUSY` bytes a second on.
-
-A busy log is read many lines at a time, since to wake up costs as much as some hundred lines. In between the time grows as the
-square root of what is written: four times the lines, half the wake-ups a line. The first line after a pause is read at once. Who
-attacks a server that writes a hundred lines a second has 50 ms longer for his next try, at most.
-"""
-BUSY = 800_000
-_RECENTLY = 0.5
-"""Seconds that the rate of writing is an average over."""
 _NOTICES = 1000
 _OPENING: Identity = (-1, -1)
 
@@ -77,28 +67,6 @@ class _Followed:
     """In which of the `TURNS` it is looked at."""
     untold: bool = False
     """Something was written to it and inotify did not say so."""
-
-
-class _Pace:
-    """How long to let lines gather before they are read."""
-
-    def __init__(self, now: float) -> None:
-        self.read = 0
-        """Bytes read since the last wake-up."""
-        self._rate = 0.0
-        self._gather = 0.0
-        self._woken = now
-
-    def rest(self, now: float) -> float:
-        """Return how many seconds are left of the time that lines have to gather."""
-        return min(self._woken + self._gather - now, self._gather)  # whatever the clock does
-
-    def wake(self, now: float) -> None:
-        """Take note that reading goes on."""
-        past = max(now - self._woken, 1e-6)
-        self._rate += (self.read / past - self._rate) * min(1.0, past / _RECENTLY)
-        self._gather = max(GATHER, GATHER_BUSY * math.sqrt(min(1.0, self._rate / BUSY)))
-        self._woken, self.read = now, 0
 
 
 class FileSource:
@@ -238,7 +206,7 @@ class FileSource:
     async def batches(self) -> AsyncIterator[Batch]:
         """Yield batches as they are written, until ``close``. Files take turns; one caller at a time."""
         handed, since = 0, self._clock()
-        pace = _Pace(since)
+        pace = Pace(since)
         heard = False
         while not self._closed:
             if not heard:
