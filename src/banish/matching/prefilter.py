@@ -16,7 +16,10 @@ from banish.matching.filter import Filter
 from banish.matching.literals import Cuts, Factor, Literal, factors
 
 _SAMPLE = 1 << 16
-"""Bytes of a log that literals are counted in: as soon as so many have gone by, and again whenever eight times as many have."""
+"""Bytes of a log that literals are counted in, as soon as so many have gone by."""
+_WORTHWHILE = 2000
+"""Lines that hold literals after which these are chosen anew, which costs as much as some hundred such lines; and again whenever four
+times as many have been met. A log that has next to none has nothing to gain."""
 _REMEMBERED = 4096
 """Sets of literals whose meaning is kept; all are forgotten when there are more."""
 
@@ -61,8 +64,8 @@ class Prefilter:
         for number, each in enumerate(filters):
             self._learn(number, each, cuts, encoding)
         self._sample: list[bytes] = []
-        self._gone_by = 0
-        self._choose_at = 0
+        self._met = self._choose_at = 0
+        """Lines with literals, and how many of them it takes until the next choice."""
         self.literals: tuple[Literal, ...] = ()
         """What is looked for; nothing as long as nothing has been looked through."""
         self._wanted: tuple[list[tuple[int, int]], ...] = ()
@@ -104,13 +107,12 @@ class Prefilter:
 
     def candidates(self, data: bytes) -> Candidates:
         """Return the lines of *data* that a filter must look at."""
-        self._gone_by += len(data)
-        if self._gone_by > self._choose_at:
+        if self._met >= self._choose_at:
             self._sample.append(data)
             if sum(map(len, self._sample)) >= _SAMPLE:
                 self.choose(b"".join(self._sample)[-_SAMPLE:])
                 self._sample = []
-                self._choose_at = 8 * self._gone_by
+                self._choose_at = max(_WORTHWHILE, 4 * self._met)
         scanner = self._scanner or self.choose(b"")
         spans: list[tuple[int, int]] = []
         suspicions: list[tuple[Suspicion, ...]] = []
@@ -130,6 +132,7 @@ class Prefilter:
             suspicions.append(known(held) or self._suspicions(held))
             if stop > len(data):
                 spans[-1] = spans[-1][0], len(data)
+        self._met += len(spans)
         return Candidates(spans, suspicions)
 
     def _suspicions(self, held: tuple[int, ...]) -> tuple[Suspicion, ...]:

@@ -4,7 +4,8 @@ The caller names patterns and takes ``Batch`` after ``Batch`` from ``batches``; 
 ``patterns_of``. A file is read once, however many jails watch it. A journal source stands beside this one, in ``journal.py``:
 it yields the same ``Batch`` from an ``async def batches``, with a cursor where a file has its offset, and the daemon merges the two.
 
-Law: no threads, and never long at a stretch: after 1 MiB or 20 ms the event loop gets its turn. Nothing is raised for what is
+Law: no threads, and never long at a stretch: after 1 MiB or 20 ms the event loop gets its turn, and of a log whose batches take long to
+judge (in a flood of addresses a line costs ten times as much) less is read at once. Nothing is raised for what is
 wrong with a file; it is in ``status`` and, once, in ``notices``. What inotify misses is found by looking, see `TURNS`.
 """
 
@@ -37,6 +38,8 @@ TURNS = 5
 hard links, single files mounted into a container) is found ten seconds late once, and from then on as soon as with the others."""
 BREATH_BYTES = 1 << 20
 BREATH_SECONDS = 0.02
+PORTION = 16 * 1024
+"""Bytes that are read of a log at once at least, if there are so many; `BLOCK` at most."""
 _NOTICES = 1000
 _OPENING: Identity = (-1, -1)
 
@@ -67,6 +70,15 @@ class _Followed:
     """In which of the `TURNS` it is looked at."""
     untold: bool = False
     """Something was written to it and inotify did not say so."""
+    portion: int = BLOCK
+    """Bytes that are read of it at once."""
+
+    def took(self, seconds: float) -> None:
+        """Take note how long the last batch was worked on."""
+        if seconds > BREATH_SECONDS:
+            self.portion = max(PORTION, self.portion // 2)
+        elif seconds < BREATH_SECONDS / 4:
+            self.portion = min(BLOCK, self.portion * 2)
 
 
 class FileSource:
@@ -218,7 +230,10 @@ class FileSource:
                 batch, worked = self._read(path)
                 if batch is not None:
                     pace.read += len(batch.data)
+                    began = self._clock()
                     yield batch
+                    if path in self._files:
+                        self._files[path].took(self._clock() - began)
                 handed += worked
                 if handed >= BREATH_BYTES or self._clock() - since >= BREATH_SECONDS:
                     await asyncio.sleep(0)
@@ -240,7 +255,7 @@ class FileSource:
         if followed is None:
             return None, 0
         follower = followed.follower
-        batch = follower.read(BLOCK)
+        batch = follower.read(followed.portion)
         if follower.more:
             self._ready[path] = None
         if follower.lingering:
