@@ -125,6 +125,23 @@ def test_dotted_quads_are_read_as_ipaddress_reads_them(text: str) -> None:
         assert addresses.parse(text) == addresses.network_of(theirs.network_address.packed, theirs.prefixlen)
 
 
+@given(st.text(alphabet="0123456789abcdefF:.", max_size=40) | st.ip_addresses(v=6).map(str), st.data())
+def test_ipv6_is_read_and_shown_as_ipaddress_has_it(text: str, data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(text)))
+    text = text[:cut] + data.draw(st.sampled_from(["", "0", ":", "::", "192.0.2.7", "."])) + text[cut:]
+    if ":" not in text:
+        return
+    network = addresses.parse(text)
+    try:
+        theirs = ipaddress.IPv6Address(text)
+    except ValueError:
+        assert network is None
+        return
+    shown: ipaddress.IPv4Address | ipaddress.IPv6Address = theirs.ipv4_mapped or theirs
+    assert network is not None
+    assert (network.packed, network.of_one_host, addresses.show(network)) == (shown.packed, True, str(shown))
+
+
 def test_bytes_of_a_database_that_are_no_network_are_none() -> None:
     for value in (None, "192.0.2.7", 7, b"", b"\xc0\0\2\7", b"\xc0\0\2\7\x18", b"\xc0\0\2\7\x21", bytes(16) + b"\xff"):
         assert addresses.stored(value) is None

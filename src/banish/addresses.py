@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from socket import AF_INET6, inet_ntop, inet_pton
 from typing import Final
 
 Address = IPv4Address | IPv6Address
 
-_MAPPED_PREFIX = 96
+_MAPPED_PREFIX, _MAPPED = 96, bytes(10) + b"\xff\xff"
 _REMEMBERED = 1024
 """Texts whose meaning is remembered, the longest unused forgotten first."""
 _LONGEST = 64
@@ -71,7 +72,7 @@ class Network(bytes):
     def __str__(self) -> str:
         if len(self) == 5:
             return f"{'.'.join(map(str, self[:-1]))}/{self[-1]}"
-        return f"{IPv6Address(self[:-1])}/{self[-1]}"
+        return f"{_show6(self[:-1])}/{self[-1]}"
 
     def __repr__(self) -> str:
         return f"Network({str(self)!r})"
@@ -130,11 +131,14 @@ def _parse(text: str) -> Network | None:
     if "%" in text:
         return None
     try:
+        if "/" not in text:  # most are hosts: in a tenth of the time that ``ipaddress`` takes
+            packed = inet_pton(AF_INET6, text)
+            return Network(packed[12:] + b"\x20" if packed.startswith(_MAPPED) else packed + b"\x80")
         if ":" not in text:
             found = IPv4Network(text, strict=False)
             return network_of(found.network_address.packed, found.prefixlen)
         network = IPv6Network(text, strict=False)
-    except ValueError:
+    except (ValueError, OSError):
         return None
     mapped = network.network_address.ipv4_mapped
     if mapped is not None and network.prefixlen >= _MAPPED_PREFIX:
@@ -170,7 +174,13 @@ def show(network: Network) -> str:
         return str(network)
     if len(network) == 5:
         return ".".join(map(str, network[:-1]))
-    return str(IPv6Address(network[:-1]))
+    return _show6(network[:-1])
+
+
+def _show6(packed: bytes) -> str:
+    """Return an IPv6 address as RFC 5952 has it; inet_ntop(3) writes the last 32 bits as IPv4 where there is nothing before them."""
+    text = inet_ntop(AF_INET6, packed)
+    return str(IPv6Address(packed)) if "." in text else text
 
 
 def within(inner: Network, outer: Network) -> bool:
