@@ -12,18 +12,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import lab
 from banish.cli import match
-from banish.lines.entries import SETTINGS
+from banish.lines.entries import SETTINGS, EntryWriter
 from banish.lines.reader import LineReader
 from banish.model import Cursor, JournalBatch
 from banish.sources.filetape import FileTape
 from banish.sources.journal import JournalSource
 from banish.sources.journalctl import Journalctl
-from banish.sources.matches import Watch
+from banish.sources.matches import Match, Router, Watch
 from banish.sources.sdjournal import SdJournal, library
 from banish.sources.tape import JournalOptions, Tape
 from lab.journald import Journald, can_run
@@ -278,6 +279,59 @@ def test_entries_are_seen_at_once_and_journald_may_restart(journald: Journald) -
 
     asyncio.run(story())
     source.close()
+
+
+def test_after_an_entry_it_is_only_asked_whether_there_is_more(
+    journald: Journald, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"lines": 0, "added": 0}
+
+    def counted(name: str) -> None:
+        plain = getattr(FileTape, name)
+
+        def call(*args: Any) -> Any:
+            asked[name] += 1
+            return plain(*args)
+
+        monkeypatch.setattr(FileTape, name, call)
+
+    counted("lines")
+    counted("added")
+    source = JournalSource(opener=opened_by(journald, FileTape))
+    source.configure([(watch("SYSLOG_IDENTIFIER=sshd"), 600.0)])
+
+    async def story() -> None:
+        journald.send("number 1", SYSLOG_IDENTIFIER="sshd")
+        assert await gathered(source, at_least(1))
+        before = dict(asked)
+        assert await gathered(source, at_least(1), 1.5) == []
+        looks, glances = (asked[name] - before[name] for name in ("lines", "added"))
+        assert 0 < looks <= 1.5 / 0.25 + 3
+        assert looks < glances <= 1.5 / 0.02 + 1
+        journald.send("number 2", SYSLOG_IDENTIFIER="sshd")
+        assert numbers(await gathered(source, at_least(1))) == [2]
+
+    try:
+        asyncio.run(story())
+    finally:
+        source.close()
+
+
+def test_a_tape_tells_whether_something_was_added(journald: Journald) -> None:
+    journald.send("number 1", SYSLOG_IDENTIFIER="sshd")
+    follow(journald, at_least(1), watch("SYSLOG_IDENTIFIER=sshd"))
+    tape = opened_by(journald, FileTape)(JournalOptions())
+    tape.seek_time(0)
+    router: Router[str] = Router([("sshd", Match(()))])
+    assert tape.added(), "nothing has been taken"
+    assert [len(each) for each in tape.lines(router, EntryWriter(), 1) if each]
+    assert not tape.added()
+    journald.send("number 2", SYSLOG_IDENTIFIER="cron")
+    deadline = time.monotonic() + 5
+    while not tape.added():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    tape.close()
 
 
 def test_it_is_known_until_when_all_has_been_handed_over(journald: Journald) -> None:

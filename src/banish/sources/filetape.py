@@ -228,6 +228,13 @@ class FileTape:
 
     # The entries
 
+    def added(self) -> bool:
+        """See ``tape.Tape``."""
+        try:
+            return any(file.added() for file in self.open_files())
+        except OSError:
+            return True  # whoever reads is told
+
     def lines(
         self, router: Routing[T], writer: EntryWriter, most: int = 1
     ) -> Iterator[list[tuple[tuple[T, ...], bytes]]]:

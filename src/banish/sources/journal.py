@@ -28,10 +28,12 @@ from banish.lines.entries import EntryWriter
 from banish.model import Cursor, JournalBatch, Notice
 from banish.sources.matches import Match, Router, Watch
 from banish.sources.opening import absent, open_by_systemd, open_tape
+from banish.sources.pace import Pace
 from banish.sources.tape import JournalError, JournalOptions, Place, Tape
 
 HOT, WARM, COLD = 0.02, 0.25, 2.0
-"""Seconds between two looks: while entries come, for a minute after, and later."""
+"""Seconds between two looks: while entries come (these are mere glances, and become rarer as time goes by without), for a minute
+after, and later."""
 HOT_FOR, WARM_FOR = 2.0, 60.0
 CHANGED_EVERY = 0.25
 """Seconds after which the library is told to look at its files, whether or not it said that there is something to see."""
@@ -91,10 +93,17 @@ class _Handle:
     problem: str | None = None
     failures: int = 0
     look_at: float = 0.0
+    gather: float = math.inf
+    """Seconds until the next glance at least; infinite when there are none."""
     changed_at: float = 0.0
     active_at: float = -math.inf
+    pace: Pace = field(default_factory=lambda: Pace(0.0))
     ended_at: float = -math.inf
     """When the end was last seen, by the wall clock."""
+
+    def glance(self, now: float) -> float:
+        """Return in how many seconds it is asked whether something was added, before the next look; infinite for not at all."""
+        return max(self.gather, (now - self.active_at) / 8)
 
 
 class _Waiting(NamedTuple):
@@ -281,7 +290,9 @@ class JournalSource:
             stream.after = None if handle.last is not None else stream.after
         handle.behind = any(stream.after is not None for stream in handle.streams.values())
         quiet = now - handle.active_at
-        pause = HOT if quiet < HOT_FOR else WARM if quiet < WARM_FOR or tape.fileno() is None else COLD
+        pause = WARM if quiet < WARM_FOR or tape.fileno() is None else COLD
+        handle.pace.wake(now)
+        handle.gather = max(HOT, handle.pace.rest(now)) if quiet < HOT_FOR else math.inf
         handle.look_at = (
             now + pause if pause < COLD else now + COLD - now % COLD
         )  # on the stroke, as the daemon's clocks
@@ -301,6 +312,7 @@ class JournalSource:
                 turns += 1
                 count += len(entries)
                 for streams, line in entries:
+                    handle.pace.read += len(line)
                     for stream in streams:
                         if not (behind and self._has_had(stream, tape)):
                             lines[stream].append(line)
@@ -399,11 +411,12 @@ class JournalSource:
         now = self._clock()
         look_at = min((handle.look_at for handle in self._handles.values()), default=now + COLD)
         future = loop.create_future()
-        timer = loop.call_later(max(0.0, look_at - now), self._stir)
+        glance = min((handle.glance(now) for handle in self._handles.values()), default=math.inf)
+        timer = loop.call_later(max(0.0, min(look_at - now, glance)), self._glance)
         descriptors = []
         for handle in self._handles.values():
             descriptor = handle.tape.fileno() if handle.tape is not None else None
-            if descriptor is not None and handle.look_at - now > HOT:
+            if descriptor is not None and handle.look_at - now > HOT and handle.gather == math.inf:
                 loop.add_reader(descriptor, self._woken, handle)
                 descriptors.append(descriptor)
         self._waiting = _Waiting(loop, future, timer, descriptors)
@@ -411,6 +424,21 @@ class JournalSource:
             await future
         finally:
             self._stir()
+
+    def _glance(self) -> None:
+        """End the waiting if there is something to look at; else go on with it. To ask costs a fifth of what looking does."""
+        waiting, now = self._waiting, self._clock()
+        if waiting is None:
+            return
+        pause = COLD
+        for handle in self._handles.values():
+            hot = handle.tape is not None and handle.gather < math.inf and handle.tape.added()
+            if hot or now >= handle.look_at:
+                handle.look_at = now
+                self._stir()
+                return
+            pause = min(pause, handle.look_at - now, handle.glance(now))
+        self._waiting = waiting._replace(timer=waiting.loop.call_later(pause, self._glance))
 
     def _woken(self, handle: _Handle) -> None:
         handle.look_at = handle.changed_at = -math.inf

@@ -134,6 +134,10 @@ class JournalFile:
         self._block = b""  # what stood behind the entries that were counted may have been half written
         return self.unread
 
+    def added(self) -> bool:
+        """Return False when there is nothing to take, and nothing was added since `refresh` looked. Raises OSError, as it does."""
+        return self.unread or bool(_COUNTS.unpack(self._at(_COUNTS_AT, _COUNTS.size))[1] != self._count)
+
     @property
     def unread(self) -> bool:
         """True when there are entries that were counted and not taken."""

@@ -143,6 +143,9 @@ class Tape(Protocol):
     def moved(self) -> bool:
         """True when it stands at another entry than before `lines` was called last, though nothing was yielded."""
 
+    def added(self) -> bool:
+        """Return False when nothing was added since `lines` was called last: cheap to ask, if the answer is not always True."""
+
     def fileno(self) -> int | None: ...
     def changed(self) -> None: ...
     def realtime(self) -> int: ...
@@ -155,6 +158,10 @@ class Stepping(ABC):
     """A tape that stands at one entry, and is asked for each of its fields."""
 
     moved = False
+
+    def added(self) -> bool:
+        """See `Tape.added`: who steps finds out by stepping."""
+        return True
 
     @abstractmethod
     def step(self) -> bool:
