@@ -183,7 +183,7 @@ def routes(town: Town, *words: str) -> Iterator[None]:
 def test_gateways_are_never_banned_of_whatever_table_and_family(town: Town) -> None:
     gateways = ["192.0.2.61", "192.0.2.62", "192.0.2.63", "192.0.2.64", "2001:db8::66", "2001:db8::7"]
     with Daemon(town.server, jail_local(town, door())) as daemon:
-        daemon.banish("ban", "door", "192.0.2.61")
+        daemon.banish("ban", "door", *gateways)
         with routes(
             town,
             "route ACTION default via 192.0.2.61",
@@ -196,6 +196,7 @@ def test_gateways_are_never_banned_of_whatever_table_and_family(town: Town) -> N
             in_log(
                 daemon, "WARNING [door] The ban of 192.0.2.61 is lifted: the gateway of a default route (spare_gateways"
             )
+            daemon.wait_for("all gateways to be known", lambda: daemon.ask("banned") == [])
             rows = daemon.client("ban", "door", *gateways, "192.0.2.65", "--json")
             assert rows.returncode == 1
             forge(town, *gateways, "192.0.2.66")
