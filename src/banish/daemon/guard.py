@@ -72,7 +72,6 @@ class Allowance(Patience):
         "_credit",
         "_full",
         "_guard",
-        "_impatient",
         "_last",
         "_last_at",
         "_refused",
@@ -91,20 +90,20 @@ class Allowance(Patience):
         self._clock = clock
         self._full = self._credit = credit
         self._at = clock()
-        self._impatient = False
         self._last: tuple[Place, int, str] | None = None
         self._last_at = self._told_at = 0.0
         self._refused = False
 
     def impatient(self) -> bool:
         """True from when all credit is used up until half of it is back."""
-        if self._impatient:
-            self._refill()
-            if self._credit >= self._full / 2:
-                self._impatient = False
-                self._guard.impatient.discard(self)
-                self.limit = LONG
-        return self._impatient
+        if self not in self._guard.impatient:
+            return False
+        self._refill()
+        if self._credit < self._full / 2:
+            return True
+        self._guard.impatient.remove(self)
+        self.limit = LONG
+        return False
 
     def charge(self, seconds: float) -> None:
         """Take note that a slow line took so much processor time, or so much more."""
@@ -112,12 +111,12 @@ class Allowance(Patience):
         self._credit -= seconds
         if self._credit < 0:
             # Not below: a stall that was not foreseen must not be paid for by the lines of minutes.
-            self._credit, self._impatient = 0.0, True
+            self._credit = 0.0
             self._guard.impatient.add(self)
 
     def too_long(self, characters: int) -> None:
         """Take note that a line of so many *characters* could not be broken off in time."""
-        if self._impatient:
+        if self in self._guard.impatient:
             self.limit = max(SHORT, min(self.limit, characters * 3 // 4))
 
     def apart(self, trial: Trial, about: Any, text: str) -> Sequence[int]:
@@ -158,7 +157,7 @@ class Guard:
         self._cpu = cpu
         self._allowances: dict[tuple[str, str], Allowance] = {}
         self.impatient: set[Allowance] = set()
-        """Those whose credit was used up, and is not back as far as is known."""
+        """Those whose credit was used up, until it is found that half of it is back."""
         self._apart: dict[Trial, Apart] = {}
         self._slow: dict[str, float] = {}
         """Seconds that slow texts of the batch have taken so far."""

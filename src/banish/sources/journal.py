@@ -426,7 +426,7 @@ class JournalSource:
             self._stir()
 
     def _glance(self) -> None:
-        """End the waiting if there is something to look at; else go on with it. To ask costs a fifth of what looking does."""
+        """End the waiting if there is something to look at; else go on with it: to ask costs less than to look."""
         waiting, now = self._waiting, self._clock()
         if waiting is None:
             return
