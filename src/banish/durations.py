@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 
 MINUTE = 60.0
 HOUR = 3600.0
@@ -63,9 +64,12 @@ def render(seconds: float) -> str:
     >>> render(90), render(3600), render(203400), render(math.inf)
     ('1m 30s', '1h', '2d 8h 30m', 'permanent')
     """
-    if math.isinf(seconds):
-        return "permanent"
-    rest = float(round(seconds))
+    return "permanent" if math.isinf(seconds) else _words(round(seconds))
+
+
+@lru_cache(maxsize=1024)
+def _words(seconds: int) -> str:
+    rest = float(seconds)
     if rest < MINUTE:
         return f"{rest:.0f}s"
     units = (("y", YEAR), ("w", WEEK), ("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", 1.0))
@@ -76,7 +80,7 @@ def render(seconds: float) -> str:
         last = place == len(shown) - 1
         count = round(left / size) if last else left // size
         if last and place and count * size >= shown[place - 1][1]:
-            return render(rest - left + shown[place - 1][1])  # rounding filled the next larger unit
+            return _words(round(rest - left + shown[place - 1][1]))  # rounding filled the next larger unit
         left -= count * size
         if count:
             words.append(f"{count:.0f}{name}")

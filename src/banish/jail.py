@@ -210,12 +210,13 @@ class Jail:
         return History(known.bans + 1, self._banned[id_], standing=True)
 
     def _weigh(self, match: Match, events: list[Event]) -> None:
-        if match.name is not None:
-            events.append(Question("name", self.name, match.name, match))
+        _, id_, network, _, _, _, name = match  # in a third of the time that asking for three by name takes
+        if name is not None:
+            events.append(Question("name", self.name, name, match))
             return
-        rule = self.ignore.rule(match.id, match.network)
+        rule = self.ignore.rule(id_, network)
         if rule is not None:
-            events.append(Ignored(self.name, match.id, rule))
+            events.append(Ignored(self.name, id_, rule))
         elif self._command:
             events.append(Question("command", self.name, self._command, match))
         else:
@@ -233,27 +234,27 @@ class Jail:
             self._decide(failure, events)
 
     def _decide(self, failure: Failure, events: list[Event]) -> None:
-        term = self.term(failure.id)
+        _, id_, network, at, retries, since, matches, fields, attempts, bans, *_ = failure
+        term = self.term(id_)
         if term.problem:
-            text = f"[{self.name}] bantime.formula comes to nothing for {failure.id}: {term.problem}; bantime is used"
+            text = f"[{self.name}] bantime.formula comes to nothing for {id_}: {term.problem}; bantime is used"
             events.append(Notice("ERROR", "observer", text))
-        span = durations.render(failure.at - failure.since)
-        count = failure.attempts if failure.bans else failure.retries
-        reason = f"{count} failures in {span}" if count > 1 else "1 failure"
-        if failure.bans:
-            reason += f", banned {'once' if failure.bans == 1 else f'{failure.bans} times'} before"
+        count = attempts if bans else retries
+        reason = f"{count} failures in {durations.render(at - since)}" if count > 1 else "1 failure"
+        if bans:
+            reason += f", banned {'once' if bans == 1 else f'{bans} times'} before"
         decision = Decision(
             jail=self.name,
-            id=failure.id,
-            network=failure.network,
-            at=failure.at,
-            expires_at=failure.at + term.seconds,
+            id=id_,
+            network=network,
+            at=at,
+            expires_at=at + term.seconds,
             reason=reason,
-            failures=failure.attempts,
-            matches=failure.matches,
-            fields=failure.fields,
+            failures=attempts,
+            matches=matches,
+            fields=fields,
             increase=term.increase,
             basis="increased" if term.increase else "bantime",
         )
-        self._banned.setdefault(failure.id, failure.at)
+        self._banned.setdefault(id_, at)
         events.append(decision)

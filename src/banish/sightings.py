@@ -4,7 +4,7 @@ There are two ways, and they agree on every line. The plain one takes a line at 
 (``matching.fused``), where there is a stretch, the filter can be fused, and its source is locked to a date at the line's begin; a
 line that is strange to it (no such date, characters outside ASCII, too hard) goes the plain way in its turn.
 
-A line that only says that a session is over of which nothing is known is left out: most who log in and out again leave nothing else.
+A line that only says that a session is over is no sighting, unless the session has failures that nobody has been blamed for.
 """
 
 from __future__ import annotations
@@ -81,29 +81,30 @@ class Sightings:
                 yield found, line if line.at is None else None, at
 
     def _is_farewell(self, fields: Mapping[str, Any], at: float) -> bool:
-        """Tell whether a line is mere news that ends a session of which nothing is known."""
+        """Tell whether a line is mere news that ends a session, and leaves it at that."""
         mark = fields.get
         session, ends, news = mark("mlfid"), mark("mlfforget"), mark("nofail") or mark("mlfgained")
-        return bool(ends and news and session is not None) and self._filter.farewell(str(session), at)
+        return bool(ends and news and session is not None) and self._filter.farewell(str(session), at, mark("user"))
 
     def _fused(
         self, stretch: Stretch, template: Template, fused: Program, now: float, events: list[Event], *, live: bool
     ) -> Iterator[Seen]:
         detector, clock, seconds = stretch.reader.detector, self._clock, SECONDS.get
-        sight, farewells, ends = fused.sight.get, fused.farewells.get, self._filter.farewell
+        marks, ends = fused.marks, self._filter.farewell
         ignores = bool(self._filter.ignoreregex)
         index = -1
-        last = ""
+        last: str | None = None
         at: float | None = None
         # Most dates differ from the last one in their seconds: no more is asked of them than that they lie between these times.
         begin, begins_at, tail, like = UNKNOWN
         cut = stop = 0
         early, late = clock.span(now, live=live)
-        for rows in fused.chunks(stretch.data):
+        for rows, place in fused.chunks(stretch.data):
             for row in rows:
                 index += 1
-                date = row[1]
-                if date == last and date:
+                meaning = marks[row[0]]
+                date = row[place] if meaning is not None else ""
+                if date == last:
                     pass  # lines of one second have one time
                 elif (
                     date[:cut] == begin
@@ -117,7 +118,7 @@ class Sightings:
                 else:
                     stated = detector.time(template, date, row[-1], now) if date else None
                     if stated is None:
-                        last = ""
+                        last = None
                         line = stretch.line(index)
                         if line is None:
                             yield from self._plain(stretch.lines[index:], now, events, live=live)
@@ -130,18 +131,21 @@ class Sightings:
                     stop = cut + 2
                     at = clock.usual(stated, now, live=live)
                     if at is None:
-                        timing = clock.judge(Line(row[-1], fused.message(row), stated), now, live=live)
+                        timing = clock.judge(Line(row[-1], fused.message(row, date), stated), now, live=live)
                         events += timing.notices
                         at = timing.at
-                if at is None or (found := sight(row[0])) is None:
+                if meaning is None or at is None:
                     continue
-                if ignores and not isinstance(self._filter.find(Line(row[-1], fused.message(row), at)), Sighting):
+                found, farewell = meaning
+                if found is None:
                     continue
-                place = farewells(row[0])
-                if place is None:
+                if ignores and not isinstance(self._filter.find(Line(row[-1], fused.message(row, date), at)), Sighting):
+                    continue
+                if farewell is None:
                     yield found(row), None, at
-                elif place >= 0:
-                    if not ends(row[place], at):
+                elif farewell:
+                    session, user = farewell
+                    if not ends(row[session], at, row[user] if user else None):
                         yield found(row), None, at
                 elif not self._is_farewell((sighting := found(row)).fields, at):
                     yield sighting, None, at

@@ -116,7 +116,8 @@ class Window:
 
         It counts as *weight* failures; *bans*, how often the id was banned before, is only passed on.
         """
-        settings, id_, at = self._settings, match.id, match.at
+        settings = self._settings
+        regex, id_, network, at, _, lines, _ = match
         self.total += 1
         if self.changed is not None:
             self.changed.add(id_)
@@ -135,14 +136,19 @@ class Window:
             ticket.retries += weight
         ticket.attempts += 1
         ticket.round = self._round
-        lines, matches = match.lines, ticket.matches
-        if len(lines) == 1 and (size := len(lines[0])) <= LONGEST_LINE and len(matches) < settings.maxmatches:
-            matches += lines  # as `_remember` does, for most failures
-            ticket.size += size
-            self.evidence += size
-            self._grown += size
-        else:
-            self._remember(ticket, lines)
+        kept = lines
+        size = len(lines[0]) if len(lines) == 1 else sum(map(len, lines))
+        if size > LONGEST_LINE:
+            kept = tuple(map(cut, lines))
+            size = sum(map(len, kept))
+        matches = ticket.matches
+        matches += kept
+        if (excess := len(matches) - settings.maxmatches) > 0:
+            size -= sum(map(len, matches[:excess]))
+            del matches[:excess]
+        ticket.size += size
+        self.evidence += size
+        self._grown += size
         due = ticket.retries >= settings.maxretry
         if due:
             self.evidence -= ticket.size
@@ -156,7 +162,7 @@ class Window:
             (
                 self._jail,
                 id_,
-                match.network,
+                network,
                 at,
                 ticket.retries,
                 ticket.since,
@@ -166,7 +172,7 @@ class Window:
                 bans,
                 weight,
                 due,
-                match.regex,
+                regex,
                 len(lines),
             ),
         )
@@ -343,21 +349,6 @@ class Window:
         del times[: bisect_left(times, oldest)]
         ticket.since = times[0]
         ticket.retries = len(times)
-
-    def _remember(self, ticket: _Ticket, lines: tuple[str, ...]) -> None:
-        size = len(lines[0]) if len(lines) == 1 else sum(map(len, lines))
-        if size > LONGEST_LINE:
-            lines = tuple(map(cut, lines))
-            size = sum(map(len, lines))
-        matches = ticket.matches
-        matches += lines
-        excess = len(matches) - self._settings.maxmatches
-        if excess > 0:
-            size -= sum(map(len, matches[:excess]))
-            del matches[:excess]
-        ticket.size += size
-        self.evidence += size
-        self._grown += size
 
     def _remove_old(self) -> None:
         """Those at the old end; who stands behind somebody younger, because logs are not quite in order, leaves with him."""

@@ -97,6 +97,7 @@ class Filter:
         self.failregex = self._compiled("failregex", settings.failregex)
         self.ignoreregex = self._compiled("ignoreregex", settings.ignoreregex)
         self._all = range(len(self.failregex))
+        self._usedns = settings.usedns
         self._captures = tuple(capture_of(pattern) for pattern in self.failregex)
         self._prefix = _Prefix(self.prefregex) if self.prefregex else None
         self._ignores_first = 0 < len(self.ignoreregex) < len(self.failregex) - 2
@@ -233,15 +234,14 @@ class Filter:
     def match(self, sighting: Sighting, at: float, now: float | None = None) -> Match | Outcome:
         """Return what there is to count of *sighting*, or what else it is; as ``conclude``, without the words around it."""
         index, fields, lines = sighting
-        session = fields.get("mlfid")
-        if session is not None:
-            joined = self.sessions.join(session, fields, lines, at if now is None else now)
+        if "mlfid" in fields:
+            joined = self.sessions.join(fields["mlfid"], fields, lines, at if now is None else now)
             if isinstance(joined, str):
                 return joined
             fields, lines = joined
         elif fields.get("nofail") or fields.get("mlfgained"):
             return "nofail"
-        who = identify(fields, self.settings.usedns)
+        who = identify(fields, self._usedns)
         if who is None:
             return "none"
         id_, network, name, ip = who

@@ -26,8 +26,8 @@ def capture_of(pattern: re.Pattern[str]) -> Capture:
     return _captured if complete is None else lambda found: complete(_captured(found))
 
 
-def completion_of(pattern: re.Pattern[str]) -> Completion | None:
-    """Return what adds to the groups that *pattern* captured (no None) those made from them; None when none are made."""
+def made_of(pattern: re.Pattern[str]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Return the fields that are made of several groups of *pattern*, each with these: alternatives, and tuples."""
     alternatives: dict[str, list[str]] = {}
     tuples: dict[str, list[str]] = {}
     for group in sorted(pattern.groupindex):
@@ -36,6 +36,12 @@ def completion_of(pattern: re.Pattern[str]) -> Completion | None:
             target = RENAMED.get(made["name"], made["name"])
             kind = alternatives if made["kind"] == "alt" else tuples
             kind.setdefault(target, []).append(group)
+    return alternatives, tuples
+
+
+def completion_of(pattern: re.Pattern[str]) -> Completion | None:
+    """Return what adds to the groups that *pattern* captured (no None) those made from them; None when none are made."""
+    alternatives, tuples = made_of(pattern)
     if not alternatives and not tuples:
         return None
 

@@ -39,15 +39,13 @@ def identify(fields: Mapping[str, Any], usedns: UseDns) -> Identity | None:
 
     Nobody is also a host name under ``usedns = no``, and an id of no characters, which fail2ban would count.
     """
-    get = fields.get
-    address = get("ip4") or get("ip6")
-    fid = get("fid")
+    address = fields.get("ip4") or fields.get("ip6")
     if address:
-        cidr = get("cidr") or ""
+        cidr = (fields["cidr"] or "") if "cidr" in fields else ""
         who = _typed(address, cidr) if cidr or len(address) > _LONGEST else _remembered(address, "")
-        return _beside(_id_text(fid), who) if fid else who
-    fid = _id_text(fid)
-    dns = get("dns")
+        return _beside(_id_text(fields["fid"]), who) if fields.get("fid") else who
+    fid = _id_text(fields.get("fid"))
+    dns = fields.get("dns")
     if not dns:
         return _typed(fid) if fid else None
     who = _typed(dns)

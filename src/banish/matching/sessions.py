@@ -27,8 +27,7 @@ first two, and beyond them those of at most 256 characters until there are 100.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 from banish.evidence import LONGEST_LINE, cut
@@ -54,16 +53,20 @@ class _Session:
         self.number = number
         """The later a session began, the higher."""
         self.began_at = began_at
-        self.fields: dict[str, Any] = {}
+        self.fields: dict[str, Any] | None = None
         self.lines: tuple[str, ...] = ()
         self.users: tuple[Any, ...] = ()
         self.pending = False
 
-    def meet(self, user: Any) -> None:
-        """Add a user name that is new. Who is not the first or second makes no difference to a verdict, and may be left out."""
+    def meet(self, user: Any) -> tuple[Any, ...]:
+        """Add a user name that is new, and return those there are.
+
+        Who is not the first or second makes no difference to a verdict, and may be left out.
+        """
         known = len(self.users)
         if known < 2 or (known < _KEPT_USERS and len(str(user)) <= _LONGEST_USER):
             self.users += (user,)
+        return self.users
 
     def keep(self, lines: tuple[str, ...]) -> None:
         for line in lines:
@@ -81,8 +84,7 @@ class Sessions:
     def __init__(self, capacity: int = CAPACITY, lifetime: float = LIFETIME) -> None:
         self._capacity = capacity
         self._lifetime = lifetime
-        # A dict is slow to find its first item when many have gone.
-        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+        self._sessions: dict[str, _Session] = {}
         self._begun = 0
         self.changed: set[str] | None = None
         """Keys of the sessions that have changed since somebody began to take note of it (a set); None while nobody does."""
@@ -122,60 +124,63 @@ class Sessions:
                 session = self._sessions[key] = _Session(number, began_at)
                 session.fields, session.lines, session.users, session.pending = dict(fields), lines, users, pending
         inside = sorted(self._sessions.items(), key=lambda item: item[1].number)[-self._capacity :]
-        self._sessions = OrderedDict(inside)
+        self._sessions = dict(inside)
         self._begun = max([self._begun, *(session.number for _, session in inside)])
 
-    def farewell(self, key: str, now: float) -> bool:
-        """Tell whether a line that is mere news and ends the session *key* has nothing to end, so that it need not be joined."""
+    def farewell(self, key: str, now: float, user: str | None = None) -> bool:
+        """Tell whether a line that is mere news and ends the session *key* leaves it at that; then the session is over.
+
+        *user*: whom the line names. Otherwise it must be joined.
+        """
         sessions = self._sessions
         session = sessions.get(key)
         if session is None:
             if len(sessions) < self._capacity:
                 return True
         elif now - session.began_at < self._lifetime:
-            return False
+            users = session.users
+            if session.pending or (users and (len(users) > 1 or (user and user not in users))):
+                return False
         self._make_room(key)  # as if it had been begun
         return True
 
     def join(
-        self, key: str, captured: Mapping[str, Any], lines: tuple[str, ...], now: float
+        self, key: str, captured: dict[str, Any], lines: tuple[str, ...], now: float
     ) -> Joined | Literal["nofail", "pending"]:
         """Add what a line *captured* to the session *key* and judge it; *lines* are the matched lines as written.
 
-        *captured* holds groups that took part in the match only (no None).
+        *captured* holds groups that took part in the match only (no None), and is the session's from now on.
         """
-        mark = captured.get
-        informs, gained, forgets = mark("nofail"), mark("mlfgained"), mark("mlfforget")
+        informs = captured.pop("nofail") if "nofail" in captured else None
+        gained = captured.pop("mlfgained") if "mlfgained" in captured else None
+        forgets = captured.pop("mlfforget") if "mlfforget" in captured else None
         session = self._sessions.get(key)
         if session is None or now - session.began_at >= self._lifetime:
-            self._make_room(key)
+            if session is not None or len(self._sessions) >= self._capacity:
+                self._make_room(key)
             self._begun += 1
             session = self._sessions[key] = _Session(self._begun, now)
         if self.changed is not None:
             self.changed.add(key)
-        user = mark("user")
-        if user and user not in session.users:
-            session.meet(user)
-        fails = not (informs or gained) or len(session.users) > 1
+        users = session.users
+        if "user" in captured and (user := captured["user"]) and user not in users:
+            users = session.meet(user)
+        fails = not (informs or gained) or len(users) > 1
         if forgets:
             del self._sessions[key]
             if not fails and not session.pending:
                 return "nofail"  # the usual end: nobody asks any more for what this line captured
         fields = session.fields
         alone = forgets and not fields
-        if fields:
-            if ("ip6" in fields or "cidr" in fields or "ip6" in captured) and (mark("ip4") or mark("ip6")):
+        if not fields:
+            fields = session.fields = captured
+        else:
+            if ("ip6" in fields or "cidr" in fields or "ip6" in captured) and (
+                captured.get("ip4") or captured.get("ip6")
+            ):
                 for name in _ADDRESS:  # but for an IPv4 address over another one
                     fields.pop(name, None)
             fields.update(captured)
-        else:
-            fields = session.fields = dict(captured)
-        if informs is not None:
-            del fields["nofail"]
-        if gained is not None:
-            del fields["mlfgained"]
-        if forgets is not None:
-            del fields["mlfforget"]
         if gained and session.pending:
             session.pending = False
             session.lines = ()
@@ -188,10 +193,13 @@ class Sessions:
             session.pending = False
             if not forgets:
                 fields = fields.copy()
-            if session.users and not alone:
-                fields["users"] = frozenset(session.users)
+            if users and not alone:
+                fields["users"] = frozenset(users)
             return fields, lines
-        session.keep(lines)
+        if session.lines or len(lines) != 1 or len(lines[0]) > LONGEST_LINE:
+            session.keep(lines)
+        else:
+            session.lines = lines
         if fails:
             session.pending = True
             return "pending"
@@ -202,7 +210,8 @@ class Sessions:
         if self._sessions.pop(key, None) is not None:
             gone = key
         elif len(self._sessions) >= self._capacity:
-            gone, _ = self._sessions.popitem(last=False)
+            gone = next(iter(self._sessions))
+            del self._sessions[gone]
         else:
             return
         if self.changed is not None:

@@ -11,7 +11,8 @@ from banish import sightings
 from banish.lines.clock import Clock
 from banish.lines.reader import LineReader, LineSettings
 from banish.lines.stretch import Stretch
-from banish.matching.filter import Filter, FilterSettings
+from banish.matching.filter import Filter, FilterSettings, Sighting
+from banish.matching.fused.program import Program, Row
 from banish.model import Event, Line
 from banish.sightings import Sightings
 
@@ -65,9 +66,25 @@ class Source:
         at_begin = detector.locked is not None and detector.locked.anchored
         state = detector._last, detector._won, None if at_begin else detector._place
         return [
-            Way(seen, events, (state, clock.last_at, clock._warned_at))
+            Way(list(map(_marked, seen)), events, (state, clock.last_at, clock._warned_at))
             for seen, events, clock in zip(self.seen, self.events, self.clocks, strict=True)
         ]
+
+
+def rows(program: Program, data: bytes) -> list[tuple[Row, str]]:
+    """Return the rows of *data*, each with its date; an empty one where the line has none."""
+    return [
+        (row, "" if program.marks[row[0]] is None else row[place])
+        for chunk, place in program.chunks(data)
+        for row in chunk
+    ]
+
+
+def _marked(seen: Any) -> Any:
+    """Return *seen* without the text of marks, which nobody reads."""
+    (regex, fields, lines), line, at = seen
+    marks = {name: bool(text) for name, text in fields.items() if name in ("nofail", "mlfgained", "mlfforget")}
+    return Sighting(regex, fields | marks, lines), line, at
 
 
 def both(

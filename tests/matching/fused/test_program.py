@@ -9,6 +9,7 @@ import pytest
 from banish.matching.filter import Filter, FilterSettings
 from banish.matching.fused import pcre2
 from banish.matching.fused.program import CHUNK, LONG, Program, Refusal, program
+from tests.matching.fused.both import rows as dated
 
 DATES = re.compile(r"^(\d\d)")
 
@@ -23,7 +24,7 @@ def made(*failregex: str, **others: int) -> Program:
 
 def rows(fused: Program, data: bytes) -> list[tuple[str, str, str]]:
     """Mark, date and line of each row."""
-    return [(row[0], row[1], row[-1]) for chunk in fused.chunks(data) for row in chunk]
+    return [(row[0], date, row[-1]) for row, date in dated(fused, data)]
 
 
 def test_there_is_a_row_for_each_line() -> None:
@@ -51,7 +52,10 @@ def test_a_large_buffer_goes_in_chunks_and_long_lines_are_blanked() -> None:
     lines = ["12 192.0.2.1", "12 " + "x" * (LONG - 4), *long, *["12 nothing", "12 ::1"] * CHUNK]
     found = rows(fused, "".join(f"{line}\n" for line in lines).encode())
     assert [line for _, _, line in found] == ["" if line in long else line for line in lines]
-    assert [mark in fused.sight for mark, _, _ in found] == [True] * 2 + [False] * 2 + [False, True] * CHUNK
+    assert [bool(fused.marks[mark] and mark != "N") for mark, _, _ in found] == [True] * 2 + [False] * 2 + [
+        False,
+        True,
+    ] * CHUNK
 
 
 def test_lines_that_reach_a_limit_are_told_and_the_others_are_judged() -> None:

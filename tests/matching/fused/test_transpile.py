@@ -11,6 +11,7 @@ from banish.errors import RegexError
 from banish.matching.filter import Filter, FilterSettings, Sighting
 from banish.matching.fused.program import Program, Refusal, program
 from banish.model import Line
+from tests.matching.fused.both import rows
 
 DATES = re.compile(r"^(\d_)")
 DATE = "7_"
@@ -25,10 +26,12 @@ def made(*failregex: str, prefregex: str = "") -> tuple[Filter, Program | Refusa
 def same(judge: Filter, fused: Program, *messages: str) -> list[Sighting | None]:
     """Return what is found in *messages*, the same both ways."""
     data = "".join(f"{DATE}{message}\n" for message in messages).encode()
-    rows = [row for chunk in fused.chunks(data) for row in chunk]
-    assert [row[-1] for row in rows] == [DATE + message for message in messages]
-    assert {row[1] for row in rows} <= {DATE}
-    found = [fused.sight[row[0]](row) if row[0] in fused.sight else None for row in rows]
+    found = []
+    for (row, date), message in zip(rows(fused, data), messages, strict=True):
+        assert row[-1] == DATE + message
+        assert date == DATE
+        sight, _ = fused.marks[row[0]] or (None, None)
+        found.append(sight(row) if sight else None)
     for message, sighting in zip(messages, found, strict=True):
         plain = judge.find(Line(DATE + message, message, 7.0))
         assert sighting == (plain if isinstance(plain, Sighting) else None), message
@@ -142,7 +145,7 @@ def test_the_date_is_found_first_and_never_again() -> None:
     judge = Filter(FilterSettings(failregex=(r"^(?P<fid>\d)",)))
     fused = program(judge, re.compile("^(12?)"))
     assert isinstance(fused, Program)
-    assert [row[:2] for rows in fused.chunks(b"123\n12\n13\n3\n") for row in rows] == [
+    assert [(row[0], date) for row, date in rows(fused, b"123\n12\n13\n3\n")] == [
         ("0", "12"), ("N", "12"), ("0", "1"), ("S", ""),
     ]  # fmt: skip
 
@@ -152,7 +155,7 @@ def test_the_date_must_be_the_first_in_the_line() -> None:
     fused = program(judge, re.compile(r"^\W{0,2}(\[?\d+)"))
     assert isinstance(fused, Program)
     # re takes the bracket for what precedes the date.
-    assert [row[:2] for rows in fused.chunks(b"12a\n[12a\n (1a\n12\n") for row in rows] == [
+    assert [(row[0], date) for row, date in rows(fused, b"12a\n[12a\n (1a\n12\n")] == [
         ("0", "12"), ("S", ""), ("S", ""), ("N", "12"),
     ]  # fmt: skip
 

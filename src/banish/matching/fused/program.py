@@ -3,11 +3,12 @@
 ::
 
     program(filter, dates)     the program, or a Refusal with the reason
-    program.chunks(data)       rows, one for each line of a buffer, in order
-    program.sight[mark](row)   what ``Filter.find`` finds in that line
-    program.farewells[mark]    where such a line may be mere news that ends a session (see ``sessions``): the session's place
-                               in the row if it surely is, otherwise -1, and the fields of the sighting tell
-    program.message(row)       what is left of the line without its date
+    program.chunks(data)       rows, one for each line of a buffer, in order, and where in them their date is
+    program.marks[row[0]]      what such a line is: None if it has no date where it is expected, otherwise
+                                   what makes of the row what ``Filter.find`` finds in the line, None if that is nothing
+                                   where it may be mere news that ends a session (see ``sessions``): the places in the row of the
+                                       session and its user (0: it names none) if it surely is; otherwise the fields tell
+    program.message(row, date) what is left of the line without its date
 
 The expression is found at the beginning of every line, and puts what it found there: which failregex, the date's text, and the
 captured groups, between separators, before the line itself. One split then gives all rows::
@@ -49,7 +50,7 @@ from banish.matching.fused.transpile import (
     translate,
     width,
 )
-from banish.matching.groups import Completion, completion_of
+from banish.matching.groups import Completion, completion_of, made_of
 
 NOTHING = "N"
 """The mark of a line that has a date, and nothing of this filter's."""
@@ -72,10 +73,13 @@ _BREAK = f"\n{END}".encode()
 _DIRTY = re.compile(rb"[^\x01-\x0c\x0e-\x1d\x20-\x7f]")
 _ANY_DIRT = (b"\r", b"\x00", END.encode(), _SEPARATOR.encode())
 _DATE = 1
-"""The date's place in a row, and its group's number."""
+"""The number of the date's group."""
 
 Row = tuple[str, ...]
-"""Mark, date, groups by number, and the line as written; an empty line for one that was blanked."""
+"""Mark, groups by number, the date, and the line as written, an empty one for one that was blanked."""
+
+Rows = tuple[Iterable[Row], int]
+"""Rows, and the place of the date in each."""
 
 
 class Refusal(NamedTuple):
@@ -87,6 +91,12 @@ class Refusal(NamedTuple):
 Sight = Callable[[Row], Sighting]
 """Makes the sighting of a row."""
 
+Farewell = tuple[int, int] | tuple[()]
+"""The places of the session and the user, 0 if there is none; or nothing."""
+
+Meaning = tuple[Sight | None, Farewell | None]
+"""What a mark says of a line with a date."""
+
 
 class Program:
     """A program at work."""
@@ -95,33 +105,35 @@ class Program:
         self,
         at_begin: pcre2.Substitution,
         behind: tuple[pcre2.Substitution, pcre2.Substitution] | None,
-        sight: dict[str, Sight],
-        farewells: dict[str, int],
-        width: int,
+        marks: dict[str, Meaning],
+        columns: int,
     ) -> None:
-        """*at_begin* is for lines that begin with the date, *behind* for those that do not: moves it there, and goes on from it."""
+        """*at_begin* is for lines that begin with the date, *behind* for those that do not: moves it there, and goes on from it.
+
+        *columns*: how many there are of a mark and groups.
+        """
         self._at_begin = at_begin
         self._behind = behind
-        self.sight = sight
-        """By mark, for the marks that say that a failregex was found."""
-        self.farewells = farewells
-        self._width = width
+        self.marks: dict[str, Meaning | None] = {NOTHING: (None, None), STRANGE: None, HARD: None, **marks}
+        self._columns = columns
+        self._width = columns + 2
+        """Of the row of a line that begins with the date."""
 
-    def message(self, row: Row) -> str:
-        """Return what is left of *row*'s line when its date is cut out."""
-        return row[-1][len(row[_DATE]) :] if len(row) == self._width else row[-2]
+    def message(self, row: Row, date: str) -> str:
+        """Return what is left of *row*'s line when its *date* is cut out."""
+        return row[-2] if len(row) > self._width else row[-1][len(date) :]
 
-    def chunks(self, data: bytes) -> Iterator[Iterable[Row]]:
+    def chunks(self, data: bytes) -> Iterator[Rows]:
         """Yield rows, in chunks, for each line of *data*, which ends in a newline."""
         begin = 0
         while begin < len(data):
             end = data.rfind(b"\n", begin, begin + CHUNK) + 1 or data.index(b"\n", begin) + 1
             chunk = _clean(data[begin:end])
+            split, place = self._split, -2
             # What the first line begins with, most lines do; those that do not go the plain way.
-            split = self._split
             if self._behind is not None and not data[begin : begin + 1].isalnum():
-                split = partial(self._split_moved, *self._behind)
-            yield split(chunk) or self._bisected(chunk, split)
+                split, place = partial(self._split_moved, *self._behind), -3
+            yield split(chunk) or self._bisected(chunk, split), place
             begin = end
 
     def _split(self, data: bytes) -> Iterable[Row] | None:
@@ -133,13 +145,13 @@ class Program:
         return zip(*[fields] * self._width, strict=True)
 
     def _split_moved(self, move: pcre2.Substitution, judge: pcre2.Substitution, data: bytes) -> Iterable[Row] | None:
-        """Do the same for lines with something before the date. Rows have the message before the line as written."""
+        """Do the same for lines with something before the date. Rows have date and message before the line as written."""
         moved = move(_BREAK + data.replace(b"\n", _BREAK))
         out = judge(moved.encode("ascii")) if moved is not None else None
         if out is None:
             return None
         fields = iter(out[1 : -len(_BREAK)].split(_SEPARATOR))
-        return zip(*[fields] * (self._width + 1), data[:-1].decode("ascii").split("\n"), strict=True)
+        return zip(*[fields] * (self._columns + 2), data[:-1].decode("ascii").split("\n"), strict=True)
 
     def _bisected(self, data: bytes, split: Callable[[bytes], Iterable[Row] | None]) -> Iterator[Row]:
         """Yield the rows of *data*, in which some line reaches a limit. Each failure costs as much as the limit allows."""
@@ -206,24 +218,22 @@ def _built(
     prefix = None if prefregex is None else _prefix(prefregex, first)
     beneath = prefix or Expression("", 0, {}, frozenset([frozenset()]))
     first += beneath.groups
-    own = [_expression(pattern, first, index) for index, pattern in enumerate(failregex)]
+    marks = _marks(beneath)
+    own = [_expression(pattern, first, index, marks) for index, pattern in enumerate(failregex)]
     columns = _columns(beneath, own)
-    place = {slot: place for place, column in enumerate(columns, _DATE + 1) for slot in column}
-    sight: dict[str, Sight] = {}
-    farewells: dict[str, int] = {}
+    place = {slot: place for place, column in enumerate(columns, 1) for slot in column}
+    meanings: dict[str, Meaning] = {}
     branches = []
     for index, expression in enumerate(own):
-        marks: dict[frozenset[int], str] = {}
+        numbers: dict[frozenset[int], str] = {}
         for below, above in product(beneath.taking_part, expression.taking_part):
-            mark = marks[below | above] = str(len(sight))
+            mark = numbers[below | above] = str(len(meanings))
             under, over = _parts(beneath, below, place), _parts(expression, above, place)
-            completions = (completion_of(prefregex) if prefregex else None), completion_of(failregex[index])
-            sight[mark] = _made(index, (under, over), completions) if any(completions) else _taken(index, under | over)
             taking_part = below | above
             full = {place[slot] for slot in taking_part & (beneath.full | expression.full) if slot in place}
-            if (session := _farewell(under | over, full)) is not None:
-                farewells[mark] = session
-        branches.append(f"{expression.text}{_marking(marks)}")
+            sight = _sight(index, (under, over), (prefregex, failregex[index]))
+            meanings[mark] = sight, _farewell(under | over, full)
+        branches.append(f"{expression.text}{_marking(numbers)}")
     found = "(?|" + "|".join(branches) + ")" if branches else "(?!)"
     if prefix is not None:
         found = f"{prefix.text}{found}"
@@ -238,13 +248,15 @@ def _built(
             raise Unsure(f"PCRE2: {substitution}")
         return substitution
 
-    fields = ["${*MARK}", f"${_DATE}", *("".join(f"${{{slot}}}" for slot in column) for column in columns), ""]
-    replacement = _SEPARATOR + _SEPARATOR.join(fields)
+    # Without braces, which would be read again for every line: behind each there is a separator, or the next one.
+    groups = ["".join(f"${slot}" for slot in column) for column in columns]
+    replacement = _SEPARATOR.join(["", "$*MARK", *groups, ""])
+    dated = f"{replacement}${_DATE}{_SEPARATOR}"
     behind = None
     if move := _move(dates):
         moved = f"(?>([^{_SEPARATOR}{END}]+){_SEPARATOR})" + "(){0}" * (date.groups - 1)
         behind = made(move, f"\n{END}$2{_SEPARATOR}$1"), made(whole(moved), replacement)
-    return Program(made(whole(date.text), replacement), behind, sight, farewells, len(fields))
+    return Program(made(whole(date.text), dated), behind, meanings, 1 + len(groups))
 
 
 def _move(dates: re.Pattern[str]) -> str:
@@ -277,9 +289,19 @@ def _columns(beneath: Expression, own: list[Expression]) -> list[list[int]]:
     return columns
 
 
-def _expression(pattern: re.Pattern[str], first: int, index: int) -> Expression:
+def _marks(prefix: Expression) -> frozenset[str]:
+    """Return the groups whose text nobody reads: ``sessions`` and ``filter`` ask whether there is some, and leave them out.
+
+    Who ends a session is left out where there is one.
+    """
+    session = prefix.captures.get("mlfid", -1)
+    joined = isinstance(session, str) or all(session in each for each in prefix.taking_part)
+    return frozenset(("nofail", "mlfgained", "mlfforget") if joined else ("nofail", "mlfgained"))
+
+
+def _expression(pattern: re.Pattern[str], first: int, index: int, marks: frozenset[str]) -> Expression:
     try:
-        return translate(pattern, first)
+        return translate(pattern, first, marks)
     except Unsure as unsure:
         raise Unsure(f"failregex {index}: {unsure}") from None
 
@@ -346,8 +368,8 @@ def _parts(expression: Expression, taking_part: frozenset[int], place: dict[int,
     }
 
 
-def _farewell(parts: _Parts, full: Collection[int]) -> int | None:
-    """Return what `Program.farewells` says of lines with these fields; None where none of them can be a farewell.
+def _farewell(parts: _Parts, full: Collection[int]) -> Farewell | None:
+    """Return what `Program.marks` says of farewells among lines with these fields; None where none of them can be a farewell.
 
     *full*: places in the row where there is always some text, if the group took part.
     """
@@ -355,8 +377,10 @@ def _farewell(parts: _Parts, full: Collection[int]) -> int | None:
     news = [parts[name] for name in ("nofail", "mlfgained") if name in parts]
     if session is None or ends is None or not news:
         return None
+    user = parts.get("user", 0)
     certain = _is_some(ends, full) and any(_is_some(each, full) for each in news)
-    return session if certain and isinstance(session, int) else -1
+    simple = certain and not any(name.startswith("alt_") for name in parts)
+    return (session, user) if simple and isinstance(session, int) and isinstance(user, int) else ()
 
 
 def _is_some(part: int | str, full: Collection[int]) -> bool:
@@ -364,20 +388,36 @@ def _is_some(part: int | str, full: Collection[int]) -> bool:
     return part != "" if isinstance(part, str) else part in full
 
 
-def _taken(index: int, parts: _Parts) -> Sight:
-    """Return what makes a sighting of failregex *index*, whose fields are *parts*. It runs for every line of an attack."""
-    made: Sight = _written_out(f"new(Sighting, ({index}, {_dict(parts)}, (row[-1],)))")
-    return made
+def _sight(index: int, parts: tuple[_Parts, _Parts], patterns: tuple[re.Pattern[str] | None, re.Pattern[str]]) -> Sight:
+    """Return what makes a sighting of failregex *index*, whose fields are *parts*, those of the prefregex and its own."""
+    written = [_written(*each) for each in zip(parts, patterns, strict=True)]
+    if None not in written:
+        made: Sight = _written_out(f"new(Sighting, ({index}, {{{', '.join(filter(None, written))}}}, (row[-1],)))")
+        return made
+    prefregex, failregex = patterns
+    return _made(index, parts, (completion_of(prefregex) if prefregex else None, completion_of(failregex)))
+
+
+def _written(parts: _Parts, pattern: re.Pattern[str] | None) -> str | None:
+    """Return the source of a dictionary's inside that has *parts* of a row and what *pattern* makes of them (``groups``).
+
+    None where it may make a field that is not among these, or a tuple.
+    """
+    alternatives, tuples = made_of(pattern) if pattern else ({}, {})
+    if tuples or not alternatives.keys() <= parts.keys():
+        return None
+    written = {name: repr(part) if isinstance(part, str) else f"row[{part}]" for name, part in parts.items()}
+    items = []
+    for name, own in written.items():
+        others = [written[each] for each in alternatives.get(name, ()) if each in written]
+        items.append(f"{name!r}: {' or '.join([own, *others, own] if others else [own])}")
+    return ", ".join(items)
 
 
 def _fields(parts: _Parts) -> Callable[[Row], dict[str, Any]]:
     """Return what makes *parts* of a row."""
-    made: Callable[[Row], dict[str, Any]] = _written_out(_dict(parts))
+    made: Callable[[Row], dict[str, Any]] = _written_out(f"{{{_written(parts, None)}}}")
     return made
-
-
-def _dict(parts: _Parts) -> str:
-    return f"{{{', '.join(f'{name!r}: ' + (repr(part) if isinstance(part, str) else f'row[{part}]') for name, part in parts.items())}}}"
 
 
 def _written_out(expression: str) -> Any:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from re import _compiler, _parser  # type: ignore[attr-defined]  # the only door to the tree; no stubs
 from re import _constants as sre  # type: ignore[attr-defined]
@@ -51,7 +51,8 @@ class Expression(NamedTuple):
     groups: int
     """How many groups it has."""
     captures: dict[str, int | str]
-    """The named groups in their order: the number of each, or what it captures if it always takes part, with the same text."""
+    """The named groups in their order: the number of each; or what it captures if it always takes part, with the same text, or some
+    text, which is all that is asked of a mark."""
     taking_part: frozenset[frozenset[int]]
     """Every combination of groups (by number) that may take part in a match."""
     full: frozenset[int] = frozenset()
@@ -76,14 +77,22 @@ def _must_be_sound() -> None:
 class Translator:
     """Translates one compiled *pattern*; its groups are numbered from *first*.
 
-    *bare*: the subject is a whole line without its newline. *names* are the named groups to capture.
+    *bare*: the subject is a whole line without its newline. *names* are the named groups to capture; of those that are *marks* as
+    well nobody reads the text, only whether there is some.
     *marked* is a group in which another one stands first, which takes part if anything precedes it in the line.
 
     Raises Unsure, as all its methods do.
     """
 
     def __init__(
-        self, pattern: re.Pattern[str], first: int, names: Iterable[str], *, bare: bool = False, marked: int = 0
+        self,
+        pattern: re.Pattern[str],
+        first: int,
+        names: Iterable[str],
+        *,
+        marks: Collection[str] = (),
+        bare: bool = False,
+        marked: int = 0,
     ) -> None:
         try:
             self.tree = _parser.parse(pattern.pattern, pattern.flags)
@@ -95,6 +104,7 @@ class Translator:
         self._bare = bare
         self._marked = marked
         self._names = {pattern.groupindex[name]: name for name in names}
+        self._marks = marks
         self.constants: dict[int, str] = {}
         self._number(first)
 
@@ -105,7 +115,11 @@ class Translator:
         number = first
         for group, nodes, flags in _groups(self.tree, self.flags):
             name = self._names.get(group)
-            text = _constant(nodes, flags) if name is not None and group in always and group not in referred else None
+            text = None
+            if name is not None and group in always and group not in referred:
+                text = _constant(nodes, flags)
+                if text is None and name in self._marks and sum(width(*node)[0] for node in nodes) > 0:
+                    text = name
             if text is not None:
                 self.constants[group] = text
             elif name is not None or group in referred or group == self._marked:
@@ -238,9 +252,9 @@ class Translator:
             raise Unsure(f"a group inside {where}")
 
 
-def translate(pattern: re.Pattern[str], first: int) -> Expression:
-    """Return what finds *pattern* as ``re.search`` does; its groups are numbered from *first*. Raises Unsure."""
-    return Translator(pattern, first, pattern.groupindex).search()
+def translate(pattern: re.Pattern[str], first: int, marks: Collection[str]) -> Expression:
+    """Return what finds *pattern* as ``re.search`` does; its groups are numbered from *first*, *marks* are among them. Raises Unsure."""
+    return Translator(pattern, first, pattern.groupindex, marks=marks).search()
 
 
 def parsed(nodes: list[Any], like: Any) -> Any:
