@@ -219,8 +219,13 @@ class Jail:
             events.append(Ignored(self.name, id_, rule))
         elif self._command:
             events.append(Question("command", self.name, self._command, match))
-        else:
+        elif self._increment:
             self._count(match, events)
+        else:  # as `_count` does: most failures
+            failure = self._window.count(match)
+            events.append(failure)
+            if failure.due:
+                self._decide(failure, events)
 
     def _count(self, match: Match, events: list[Event], times: int = 1) -> None:
         if self._increment:

@@ -116,8 +116,8 @@ class Sightings:
                     clock.last_at = dated_at = begins_at + second
                     at = dated_at if dated_at < now else now
                 else:
-                    stated = detector.time(template, date, row[-1], now) if date else None
-                    if stated is None:
+                    moment = detector.moment(template, date, row[-1], now) if date else None
+                    if moment is None:
                         last = None
                         line = stretch.line(index)
                         if line is None:
@@ -126,7 +126,7 @@ class Sightings:
                         yield from self._plain((line,), now, events, live=live)
                         continue
                     last = date
-                    begin, begins_at, tail, like = detector.minute(template, date, now) or UNKNOWN
+                    stated, (begin, begins_at, tail, like) = moment
                     cut = len(begin)
                     stop = cut + 2
                     at = clock.usual(stated, now, live=live)

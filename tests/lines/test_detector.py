@@ -352,14 +352,15 @@ def test_what_the_dates_of_a_minute_have_in_common_is_told(date: str, begin: str
     assert detector.find(f"{date} x", NOW) is not None
     template = detector.locked
     assert template is not None
-    stated = detector.time(template, date, f"{date} x", NOW)
-    assert stated is not None
-    minute = detector.minute(template, date, NOW)
-    assert minute is not None
+    moment = detector.moment(template, date, f"{date} x", NOW)
+    assert moment is not None
+    stated, minute = moment
     assert minute[:3] == (begin, stated - 59, tail)
     other = tail.replace("1", "7")
     assert bool(minute.like(other)) == alike
-    assert detector.time(template, f"{begin}05{other}", f"{begin}05{other} x", NOW) == minute.at + 5
+    later = detector.moment(template, f"{begin}05{other}", f"{begin}05{other} x", NOW)
+    assert later is not None
+    assert later[0] == minute.at + 5
     for strange in (
         f"{tail}0",
         f" {tail}",

@@ -256,23 +256,23 @@ class DateDetector:
             return True
         return self._search(text)[1] is None
 
-    def time(self, template: Template, date: str, text: str, now: float) -> float | None:
-        """Return what `find` says of *text*'s time when it takes *template*, which must be ``whole``; *date* is what it cuts out."""
+    def moment(self, template: Template, date: str, text: str, now: float) -> tuple[float, Minute] | None:
+        """Return what `find` says of *text*'s time when it takes *template*, which must be ``whole``; *date* is what it cuts out.
+
+        With the minute that it lies in, `UNKNOWN` where that tells nothing of other dates.
+        """
         memory = self._memories[template]
-        at = memory.recall(date, now)
-        if at is not None:
-            return at
+        minute = memory.minute(date, now)
+        if minute is not None:
+            second = len(minute.begin)
+            return minute.at + SECONDS[date[second : second + 2]], minute
         reading = memory.texts.get(date)
         if reading is None or not reading.since <= now < reading.until:
             match = template.regex.match(text)
             if match is None:
                 return None
             reading = self._reading(memory, template, match, date, now)
-        return reading.at
-
-    def minute(self, template: Template, date: str, now: float) -> Minute | None:
-        """Return the minute that *date* lies in, which has been told the `time` of at this *now*; None where it is not known."""
-        return self._memories[template].minute(date, now)
+        return None if reading.at is None else (reading.at, memory.minute(date, now) or UNKNOWN)
 
     def _reading(
         self, memory: _Memory, template: Template, match: re.Match[str], key: _Key, now: float
