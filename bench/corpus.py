@@ -18,7 +18,7 @@ START = datetime(2026, 3, 2, tzinfo=UTC).timestamp()
 RATE = 100
 """Lines a second."""
 BATCH = BLOCK
-"""Bytes that are read at a time, as the daemon does."""
+"""Bytes that are read at a time, as the daemon does unless that is judged in a few milliseconds."""
 SEED = 5
 
 
@@ -43,8 +43,8 @@ class Kind:
     benign: Callable[[Path | None, random.Random], Iterator[str]]
 
 
-def build(kind: Kind, share: float, lines: int, real: Path | None = None) -> Corpus:
-    """Return a log of *kind* of which *share* (0 to 1) is attack; *real* is a directory of real logs.
+def build(kind: Kind, share: float, lines: int, real: Path | None = None, batch: int = BATCH) -> Corpus:
+    """Return a log of *kind* of which *share* (0 to 1) is attack, in batches of *batch* bytes; *real* is a directory of real logs.
 
     Raises BenchError when a real log has nothing of what is looked for.
     """
@@ -54,7 +54,7 @@ def build(kind: Kind, share: float, lines: int, real: Path | None = None) -> Cor
     for at, message in messages(kind, share, lines, real):
         held.append(f"{kind.write(at, message)}\n")
         size += len(held[-1])
-        if size >= BATCH:
+        if size >= batch:
             batches.append(("".join(held).encode(), at))
             held, size = [], 0
     if held:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from banish.sources.files import LARGEST
+from banish.sources.follower import BLOCK
 from bench import corpus
 from bench.corpus import Kind
 from bench.sides import OURS, THEIRS, Log, Side, must_agree, parser_seconds, sides, write
@@ -44,6 +46,11 @@ class Case:
     """How many lines both sides are checked on, and fail2ban is timed on."""
     ours: int
     """How many lines we are timed on: enough to take a while."""
+
+    @property
+    def batch(self) -> int:
+        """How many bytes the daemon reads of such a log at once, as soon as it has seen how quickly they are judged."""
+        return LARGEST if self.share < 0.1 and len(self.jails) <= 10 else BLOCK
 
 
 def cases() -> list[Case]:
@@ -110,7 +117,8 @@ def measure(real: Path | None, runs: int, quick: bool, wanted: Callable[[Case], 
 
 def _row(case: Case, place: Path, real: Path | None, runs: int, less: int) -> Row:
     ours, theirs = sides(place, case.filters, case.jails)
-    log = write(corpus.build(case.kind, case.share, max(case.ours // less, 12_000), real), place / "log")
+    built = corpus.build(case.kind, case.share, max(case.ours // less, 12_000), real, case.batch)
+    log = write(built, place / "log")
     part = log.first(case.lines // less)
     _check(case, ours, theirs, part)
     mine, other, parser, peaks = [], [], [], []

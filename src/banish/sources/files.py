@@ -39,7 +39,9 @@ hard links, single files mounted into a container) is found ten seconds late onc
 BREATH_BYTES = 1 << 20
 BREATH_SECONDS = 0.02
 PORTION = 16 * 1024
-"""Bytes that are read of a log at once at least, if there are so many; `BLOCK` at most."""
+"""Bytes that are read of a log at once at least, if there are so many; at first it is `BLOCK`."""
+LARGEST = 2 * BLOCK
+"""At most: more would not fit the cache of many a processor."""
 _NOTICES = 1000
 _OPENING: Identity = (-1, -1)
 
@@ -78,7 +80,7 @@ class _Followed:
         if seconds > BREATH_SECONDS:
             self.portion = max(PORTION, self.portion // 2)
         elif seconds < BREATH_SECONDS / 4:
-            self.portion = min(BLOCK, self.portion * 2)
+            self.portion = min(LARGEST, self.portion * 2)
 
 
 class FileSource:
