@@ -16,6 +16,7 @@ import time
 from importlib import resources
 from pathlib import Path
 
+from banish.cli.banishd import SELDOM
 from banish.config.jails import load
 from banish.decisions.ledger import Ledger
 from banish.jail import Jail
@@ -40,6 +41,7 @@ def main() -> None:
         for number, (end, now) in enumerate(plan):
             if number == WARM_UP:
                 gc.freeze()  # as the daemon does when it has started
+                gc.set_threshold(SELDOM)
                 started = time.process_time()
             data = file.read(end - begin)
             for subscription in subscriptions:

@@ -199,6 +199,8 @@ class Jail:
     def term(self, id_: str) -> Term:
         """How long a ban of *id_* that begins now lasts."""
         settings = self.settings.bantime
+        if not settings.increment:
+            return Term(settings.bantime)
         history = self._history_everywhere if settings.overalljails else self._history
         return bantime.term(settings, self._past(id_, history), self._random)
 
@@ -214,7 +216,8 @@ class Jail:
         if name is not None:
             events.append(Question("name", self.name, name, match))
             return
-        rule = self.ignore.rule(id_, network)
+        said = self.ignore.said.get(id_)
+        rule = said[1] if said is not None and said[0] is network else self.ignore.rule(id_, network)
         if rule is not None:
             events.append(Ignored(self.name, id_, rule))
         elif self._command:

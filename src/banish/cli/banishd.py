@@ -18,6 +18,9 @@ from banish.control import commands
 from banish.control.client import SOCKET
 from banish.errors import BanishError, ConfigError, ControlError
 
+SELDOM = 10_000
+"""How many objects more there are when garbage is looked for: each failure makes some, and leaves no cycles (module ``gc``)."""
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run the daemon as *argv* says (``sys.argv`` unless given); return the exit code, that of ``banish``'s table."""
@@ -48,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(words: argparse.Namespace, ready: Callable[[], None]) -> int:
     # What is made on the way up stays: the daemon looks for garbage from when bans are in force (`restoring.without_collection`).
     gc.disable()
+    gc.set_threshold(SELDOM)
     import asyncio  # noqa: PLC0415 - in the process that needs it
 
     from banish.daemon.supervisor import Options, Supervisor  # noqa: PLC0415

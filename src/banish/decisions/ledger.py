@@ -189,7 +189,8 @@ class Ledger:
             self._enter(decision)
             return Entry("prolonged", decision, Change("prolong", decision))
         if decision.origin != "restored":
-            count = self.ban_count(decision.jail, decision.id) + 1
+            past = self._past.get((decision.jail, decision.id))  # it stands not, so that this is all there is to know
+            count = 1 if past is None else past.bans + 1
             if count != decision.ban_count:
                 decision = decision._replace(ban_count=count)
         self._totals[decision.jail] += 1

@@ -26,8 +26,9 @@ _PART = 64
 class Member(Protocol):
     """The table of one jail."""
 
-    evidence: int
-    """Characters of lines and fields."""
+    @property
+    def evidence(self) -> int:
+        """Characters of lines and fields."""
 
     @property
     def traced(self) -> int:

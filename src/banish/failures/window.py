@@ -87,8 +87,9 @@ class Window:
         self._round = 0
         self._dirty = False
         self._grown = 0
-        self.evidence = 0
-        """Characters of lines and fields in the table."""
+        """Characters of lines and fields that came into the table since it was settled last."""
+        self._evidence = 0
+        """Those in the table, without these."""
         self.total = 0
         """Failures counted since the jail started."""
         self._behind: float | None = None
@@ -101,6 +102,15 @@ class Window:
     def __len__(self) -> int:
         """How many ids have failures that count; looks at each ticket."""
         return sum(not self._expired(ticket) for ticket in self._tickets.values()) + len(self._traces)
+
+    @property
+    def evidence(self) -> int:
+        """Characters of lines and fields."""
+        return self._evidence + self._grown
+
+    def _settle(self) -> None:
+        self._evidence, self._grown = self.evidence, 0
+        self._crowd.settle()
 
     @property
     def traced(self) -> int:
@@ -147,16 +157,14 @@ class Window:
             size -= sum(map(len, matches[:excess]))
             del matches[:excess]
         ticket.size += size
-        self.evidence += size
         self._grown += size
         due = ticket.retries >= settings.maxretry
         if due:
-            self.evidence -= ticket.size
+            self._evidence -= ticket.size
         else:
             self._tickets[id_] = ticket
             if self._grown > STEP:
-                self._grown = 0
-                self._crowd.settle()
+                self._settle()
         return tuple.__new__(  # as ``Failure(...)``, in half the time
             Failure,
             (
@@ -225,7 +233,7 @@ class Window:
         """Start *id_* from zero; an unknown id is fine."""
         ticket = self._tickets.pop(id_, None)
         if ticket is not None:
-            self.evidence -= ticket.size
+            self._evidence -= ticket.size
         self._traces.take(id_)
         if self.changed is not None:
             self.changed.add(id_)
@@ -271,7 +279,7 @@ class Window:
         for id_, *known in ours:
             ticket = self._tickets.pop(id_, None)
             if ticket is not None:
-                self.evidence -= ticket.size
+                self._evidence -= ticket.size
             self._traces.take(id_)
             if not known:
                 continue
@@ -285,17 +293,15 @@ class Window:
             ticket.go_on(trace)
             ticket.matches = list(matches)
             ticket.round = self._round
-            self.evidence += size
             self._grown += size
         if self._grown > STEP:
-            self._grown = 0
-            self._crowd.settle()
+            self._settle()
 
     def fade(self, size: int) -> None:
         """Keep only the count of those who have been silent for longest, until there are *size* characters less of evidence."""
         enough = self.evidence - size
         fading = []
-        left = self.evidence
+        left = before = self.evidence
         for id_, ticket in self._tickets.items():
             if left <= enough:
                 break
@@ -305,7 +311,7 @@ class Window:
             ticket = self._tickets.pop(id_)
             if not self._expired(ticket):
                 self._traces.keep(id_, ticket.trace())
-        self.evidence = left
+        self._evidence -= before - left
 
     def shed(self, count: int) -> None:
         """Forget *count* ids of those whose count alone is kept."""
@@ -318,10 +324,9 @@ class Window:
     def _begin(self, match: Match, expired: _Ticket | None) -> _Ticket:
         """Return a ticket for an id that has none, or an *expired* one: a new one, or one that goes on from a trace."""
         if expired is not None:
-            self.evidence -= expired.size
+            self._evidence -= expired.size
         # The fields are mostly parts of the line, each at most as long as it is.
         size = _TICKET + 3 * sum(map(len, match.lines))
-        self.evidence += size
         self._grown += size
         ticket = _Ticket(match.at, match.fields, size)
         trace = self._traces.take(match.id)
@@ -359,5 +364,5 @@ class Window:
                 break
             old.append(id_)
         for id_ in old:
-            self.evidence -= self._tickets.pop(id_).size
+            self._evidence -= self._tickets.pop(id_).size
         self._dirty = len(old) + self._traces.expire(self._oldest, _AT_ONCE) >= _AT_ONCE
