@@ -234,8 +234,10 @@ class FileSource:
                     pace.read += len(batch.data)
                     began = self._clock()
                     yield batch
+                    took = self._clock() - began
+                    pace.worked += took
                     if path in self._files:
-                        self._files[path].took(self._clock() - began)
+                        self._files[path].took(took)
                 handed += worked
                 if handed >= BREATH_BYTES or self._clock() - since >= BREATH_SECONDS:
                     await asyncio.sleep(0)

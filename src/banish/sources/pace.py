@@ -1,19 +1,20 @@
 """How long lines gather before they are read: to wake a process up costs as much as some hundred lines.
 
-Where little is written, lines are read at once, and so is the first one after a pause. The time grows as the square root of what is
-written: four times the lines, half the wake-ups for each. Who attacks a server that writes a hundred lines a second has 50 ms longer
-for his next try, at most.
+Where little is written, lines are read at once, and so is the first one after a pause. The time grows with what is written, though
+slower than that: ten times the lines, five times as long, half the wake-ups for each. But it is never longer than it takes until
+there is `ENOUGH` to do, for then a wake-up counts little: who attacks a server is not left alone because its log is long.
 """
 
 from __future__ import annotations
 
-import math
-
-LEAST, MOST = 0.005, 0.5
+LEAST, MOST = 0.005, 1.0
 """Seconds between two wake-ups at least, where little is written, and from `BUSY` bytes a second on."""
-BUSY = 800_000
+BUSY = 700_000
+ENOUGH = 0.01
+"""Seconds of work."""
+_GROWTH = 0.7
 _RECENTLY = 0.5
-"""Seconds that the rate of writing is an average over."""
+"""Seconds that rates are averages over."""
 
 
 class Pace:
@@ -22,7 +23,9 @@ class Pace:
     def __init__(self, now: float) -> None:
         self.read = 0
         """Bytes read since the last wake-up."""
-        self._rate = 0.0
+        self.worked = 0.0
+        """Seconds that were spent on them."""
+        self._rate = self._load = 0.0
         self._gather = 0.0
         self._woken = now
 
@@ -33,6 +36,9 @@ class Pace:
     def wake(self, now: float) -> None:
         """Take note that reading goes on."""
         past = max(now - self._woken, 1e-6)
-        self._rate += (self.read / past - self._rate) * min(1.0, past / _RECENTLY)
-        self._gather = max(LEAST, MOST * math.sqrt(min(1.0, self._rate / BUSY)))
-        self._woken, self.read = now, 0
+        share = min(1.0, past / _RECENTLY)
+        self._rate += (self.read / past - self._rate) * share
+        self._load += (self.worked / past - self._load) * share
+        gather = MOST * min(1.0, self._rate / BUSY) ** _GROWTH
+        self._gather = max(LEAST, min(gather, ENOUGH / max(self._load, 1e-6)))
+        self._woken, self.read, self.worked = now, 0, 0.0
