@@ -221,3 +221,47 @@ def test_whatever_stands_before_and_behind_a_date_both_ways_agree(
     lock = f"{begin}{DATE}{ends}{FAILED}\n".encode()
     data = lock + "".join("".join(pieces) + "\n" for pieces in lines).encode() + lock
     both([BEHIND, OTHER], [(lock, NOW, True), (data, NOW + later, live)], ("{^LN-BEG}",))
+
+
+REQUESTS = FilterSettings(
+    failregex=(
+        r'^<ADDR> \S+ <F-USER>\S*</F-USER> \[\] "[A-Z]+ /admin[^"]*"',
+        r"^\S+ \[\] <ADDR>",
+        r"Bye \[\] from <ADDR>",
+    )
+)
+REQUEST = '192.0.2.7 - root [28/May/2026:20:26:40 +0000] "GET /admin HTTP/1.1" 401 1 "-" "x"'
+COMBINED = (r"^[^\[]*\[(%d/%b/%Y:%H:%M:%S(?: %z)?)\]",)
+
+
+def test_dates_that_lines_always_have_something_before_are_judged_at_once_too() -> None:
+    others = (
+        '::1 - - [28/May/2026:20:26:41 +0000] "POST /admin/x HTTP/1.1"',
+        'x - - [28/May/2026:20:26:40 +0000] "GET / "',
+    )
+    lines = "".join(f"{line}\n" for line in (REQUEST, *others)).encode()
+    _, fused = both(REQUESTS, [(f"{REQUEST}\n".encode(), NOW, True), (lines * 5, NOW + 1, True)], COMBINED)
+    assert fused.plain == 1, "only the line that told the source what its dates are like"
+    assert [(at, sighting.fields["user"]) for sighting, _, at in fused.seen[0][1:3]] == [(NOW, "root"), (NOW + 1, "-")]
+    assert fused.seen[0][1][0].lines == (REQUEST,)
+
+
+PARTS = st.sampled_from(
+    ["192.0.2.7 - - ", "[28/May/2026:20:26:40 +0000]", "[28/May/2026:20:26:41 +0000]", "[28/May/2026:20:26:40]",
+     "[28/Feb/2026:20:26:40 +0000]", "[31/Feb/2026:20:26:40 +0000]", "28/May/2026:20:26:40", "[", "]", DATE, REQUEST, REQUEST,
+     ' "GET /admin"', "Bye ", " from ::1", "x ", " 192.0.2.9", "", "\x1e", "\x1f", "\r", "é", "\x00"]
+)  # fmt: skip
+
+
+@given(
+    st.lists(st.tuples(PARTS, PARTS, PARTS, PARTS), max_size=10),
+    st.sampled_from([0.0, 61.0, 90_000.0]),
+    st.booleans(),
+)
+@settings(max_examples=200, deadline=None)
+def test_whatever_stands_around_a_date_in_mid_line_both_ways_agree(
+    lines: list[tuple[str, ...]], later: float, live: bool
+) -> None:
+    lock = f"{REQUEST}\n".encode()
+    data = lock + "".join("".join(parts) + "\n" for parts in lines).encode() + lock
+    both([REQUESTS, OTHER], [(lock, NOW, True), (data, NOW + later, live)], COMBINED)

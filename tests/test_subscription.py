@@ -307,3 +307,16 @@ def test_entries_of_the_journal_are_passed_over_too_and_bounds_hold_for_what_is_
     assert min(times) < 1
     assert max(times) < 50.00001
     assert not [time for time in times if 30 <= time < 35.000004]
+
+
+def test_a_jail_that_most_lines_matter_to_has_all_of_them_though_their_dates_stand_in_the_middle() -> None:
+    lines = LineSettings((r"^\S+ \[(%d/%b/%Y:%H:%M:%S)\]",))
+    house = House(FilterSettings((r"^<HOST> \[\] refused$",)), first="x [30/Nov/2026:23:58:20] up\n", lines=lines)
+    wanted, other = (f"192.0.2.7 [30/Nov/2026:23:58:21] {what}\n".encode() for what in ("refused", "served"))
+    for data in (wanted * 100, wanted * 60 + other * 40):
+        ((_, share),) = house.subscription.shares(data, START)
+        assert share.data == data
+    house.subscription._unsifted = 0
+    ((_, share),) = house.subscription.shares(wanted * 40 + other * 60, START)
+    assert isinstance(share, Share)
+    assert len(share.lines) == 41, "and the last one, which tells the time"

@@ -19,8 +19,8 @@ The mark tells the failregex and, where groups are optional, which of them took 
 atomic, because they are found before the failregex is tried at all in the plain way too. The prefregex must leave all that
 follows it to ``<F-CONTENT>``; the failregex then begin where the content does.
 
-A date may have up to two characters before it (``[``), which belong to the message. Where lines begin so, a first pass moves the date
-before them, with a separator behind it, and the expression above needs not look for it.
+A date may have something before it (``[``, or the client's address), which belongs to the message. Where lines begin so, a first pass
+moves the date before it, with a separator behind it, and the expression above needs not look for it.
 
 What separates rows must not stand in a line: whoever could write it into a log would write rows. So a line with a separator, a
 carriage return, NUL or a byte outside ASCII, or one that is very long, is blanked before the expression sees it, and is nothing
@@ -103,12 +103,14 @@ class Program:
 
     def __init__(
         self,
-        at_begin: pcre2.Substitution,
+        at_begin: pcre2.Substitution | None,
         behind: tuple[pcre2.Substitution, pcre2.Substitution] | None,
         marks: dict[str, Meaning],
         columns: int,
     ) -> None:
         """*at_begin* is for lines that begin with the date, *behind* for those that do not: moves it there, and goes on from it.
+
+        One of them there is.
 
         *columns*: how many there are of a mark and groups.
         """
@@ -129,16 +131,17 @@ class Program:
         while begin < len(data):
             end = data.rfind(b"\n", begin, begin + CHUNK) + 1 or data.index(b"\n", begin) + 1
             chunk = _clean(data[begin:end])
-            split, place = self._split, -2
             # What the first line begins with, most lines do; those that do not go the plain way.
-            if self._behind is not None and not data[begin : begin + 1].isalnum():
+            if self._behind is not None and (self._at_begin is None or not data[begin : begin + 1].isalnum()):
                 split, place = partial(self._split_moved, *self._behind), -3
+            elif self._at_begin is not None:
+                split, place = partial(self._split, self._at_begin), -2
             yield split(chunk) or self._bisected(chunk, split), place
             begin = end
 
-    def _split(self, data: bytes) -> Iterable[Row] | None:
+    def _split(self, judge: pcre2.Substitution, data: bytes) -> Iterable[Row] | None:
         """Return the rows of *data*, lines that begin with the date; None when some line reaches a limit."""
-        out = self._at_begin(_BREAK + data.replace(b"\n", _BREAK))
+        out = judge(_BREAK + data.replace(b"\n", _BREAK))
         if out is None:
             return None
         fields = iter(out[1 : -len(_BREAK)].split(_SEPARATOR))
@@ -213,8 +216,9 @@ def _built(
     failregex: tuple[re.Pattern[str], ...],
     dates: re.Pattern[str],
 ) -> Program | Refusal:
-    date = _date(dates)
-    first = _DATE + date.groups
+    date, move = _date(dates)
+    groups_of_date = 1 if date is None else date.groups
+    first = _DATE + groups_of_date
     prefix = None if prefregex is None else _prefix(prefregex, first)
     beneath = prefix or Expression("", 0, {}, frozenset([frozenset()]))
     first += beneath.groups
@@ -253,25 +257,11 @@ def _built(
     replacement = _SEPARATOR.join(["", "$*MARK", *groups, ""])
     dated = f"{replacement}${_DATE}{_SEPARATOR}"
     behind = None
-    if move := _move(dates):
-        moved = f"(?>([^{_SEPARATOR}{END}]+){_SEPARATOR})" + "(){0}" * (date.groups - 1)
+    if move:
+        moved = f"(?>([^{_SEPARATOR}{END}]+){_SEPARATOR})" + "(){0}" * (groups_of_date - 1)
         behind = made(move, f"\n{END}$2{_SEPARATOR}$1"), made(whole(moved), replacement)
-    return Program(made(whole(date.text), dated), behind, meanings, 1 + len(groups))
-
-
-def _move(dates: re.Pattern[str]) -> str:
-    """Return what finds the date (group 2) behind one or two characters (group 1), or nothing, at each line's begin.
-
-    Empty where nothing can be before the date.
-    """
-    translator = Translator(dates, 3, (), bare=True)
-    nodes = list(translator.tree)
-    at = next(at for at, (op, arg) in enumerate(nodes) if op is sre.SUBPATTERN and arg[0] == 1)
-    if sum(width(*node)[1] for node in nodes[:at]) == 0:
-        return ""
-    before = translator.sequence(nodes[:at], translator.flags, Reach(0, 0))
-    date = translator.sequence(nodes[at:], translator.flags, Reach(0, MANY))
-    return rf"\n\x1e(?!\z)(?:({before})(?<!\x1e)({date})|)"
+    at_begin = made(whole(date.text), dated) if date is not None else None
+    return Program(at_begin, behind, meanings, 1 + len(groups))
 
 
 def _columns(beneath: Expression, own: list[Expression]) -> list[list[int]]:
@@ -306,19 +296,36 @@ def _expression(pattern: re.Pattern[str], first: int, index: int, marks: frozens
         raise Unsure(f"failregex {index}: {unsure}") from None
 
 
-def _date(dates: re.Pattern[str]) -> Expression:
-    """Return what finds the date (group 1) at a line's first character, as ``re.match`` would, and stops behind it."""
+def _date(dates: re.Pattern[str]) -> tuple[Expression | None, str]:
+    """Return what finds the date (group 1) at a line's first character, as ``re.match`` would, and stops behind it.
+
+    None where something must be before it. With what finds, at each line's begin, the date (group 2) behind something (group 1), or
+    nothing; empty where nothing can be before it.
+    """
     translator = Translator(dates, _DATE, (), bare=True, marked=1)
     nodes = list(translator.tree)
     at = next((at for at, (op, arg) in enumerate(nodes) if op is sre.SUBPATTERN and arg[0] == 1), None)
     if at is None or width(*nodes[at])[0] == 0:
         raise Unsure("date: optional, or may be empty")
-    if any(width(*node)[0] for node in nodes[:at]):
-        raise Unsure("date: something must be before it")
-    if any(width(*node)[1] for node in nodes[at + 1 :]):
-        raise Unsure("date: the template goes on behind the date")
-    text = translator.sequence(nodes, translator.flags, Reach(0, 0))
-    return translator.expression(f"(?>{text})(?({translator.mark})(?!))")
+    least, most = (sum(width(*node)[way] for node in nodes[:at]) for way in (0, 1))
+    expression = None
+    if least == 0:
+        if any(width(*node)[1] for node in nodes[at + 1 :]):
+            raise Unsure("date: the template goes on behind the date")
+        text = translator.sequence(nodes, translator.flags, Reach(0, 0))
+        expression = translator.expression(f"(?>{text})(?({translator.mark})(?!))")
+    return expression, _move(dates, at) if most else ""
+
+
+def _move(dates: re.Pattern[str], at: int) -> str:
+    """Return what finds the date, the node *at* there, behind something: see `_date`."""
+    translator = Translator(dates, 3, (), bare=True)
+    nodes = list(translator.tree)
+    before = translator.sequence(nodes[:at], translator.flags, Reach(0, 0))
+    date, behind = (
+        translator.sequence(part, translator.flags, Reach(0, MANY)) for part in (nodes[at : at + 1], nodes[at + 1 :])
+    )
+    return rf"\n\x1e(?!\z)(?:({before})(?<!\x1e)({date})(?={behind})|)"
 
 
 def _prefix(prefregex: re.Pattern[str], first: int) -> Expression:
