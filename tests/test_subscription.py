@@ -241,6 +241,18 @@ def test_the_rarest_literal_is_looked_for_once_a_piece_of_the_log_is_known() -> 
     assert [literal.text for literal in prefilter.literals] == [b" rare "]
 
 
+def test_one_literal_alone_is_preferred_to_several_that_are_as_rare() -> None:
+    house = House(
+        FilterSettings((r'^ user "[^"]*" (?:was not found|has no password), client: <HOST>', r'^ user "" from <HOST>'))
+    )
+    prefilter = house.subscription._prefilter()
+    rare = b'Nov 30 23:58:21 user "x" was not found, client: 192.0.2.7\n'
+    prefilter.choose(rare + b"Nov 30 23:58:21 client: x, from y\n" * 1000)
+    assert [literal.text for literal in prefilter.literals] == [b" user "]
+    prefilter.choose(rare + b'Nov 30 23:58:21 user "x" has come\n' * 1000)
+    assert len(prefilter.literals) > 1, "that one is in every line"
+
+
 def test_a_text_with_the_date_in_its_midst_is_found() -> None:
     house = House(FilterSettings((r"^\[\] refused <HOST>$",)), first="[Nov 30 23:58:20] up\n")
     assert house.shown("[Nov 30 23:58:21] refused x\n") == [("[Nov 30 23:58:21] refused x", (0,))]

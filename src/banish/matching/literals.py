@@ -34,6 +34,10 @@ class Literal(NamedTuple):
     caseless: bool = False
     """ASCII letters of either case stand for each other; *text* is in lower case then."""
 
+    def is_in(self, other: Literal) -> bool:
+        """Tell whether whatever has *other* surely has this one."""
+        return self.text in other.text and self.caseless == other.caseless
+
 
 Factor = frozenset[Literal]
 """One of them is in every text that the expression finds."""
