@@ -255,13 +255,15 @@ PARTS = st.sampled_from(
 
 @given(
     st.lists(st.tuples(PARTS, PARTS, PARTS, PARTS), max_size=10),
+    st.sampled_from([r"^[^\[]*\[({})\]", r"^[^\[]*\[({})", r"^.*?({})", r"^.*({})", r"^\S*? ?\S*? ?({})", r"^\W?({})"]),
     st.sampled_from([0.0, 61.0, 90_000.0]),
     st.booleans(),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=400, deadline=None)
 def test_whatever_stands_around_a_date_in_mid_line_both_ways_agree(
-    lines: list[tuple[str, ...]], later: float, live: bool
+    lines: list[tuple[str, ...]], pattern: str, later: float, live: bool
 ) -> None:
     lock = f"{REQUEST}\n".encode()
     data = lock + "".join("".join(parts) + "\n" for parts in lines).encode() + lock
-    both([REQUESTS, OTHER], [(lock, NOW, True), (data, NOW + later, live)], COMBINED)
+    dates = (pattern.format("%d/%b/%Y:%H:%M:%S(?: %z)?"),)
+    both([REQUESTS, OTHER], [(lock, NOW, True), (data, NOW + later, live)], dates)

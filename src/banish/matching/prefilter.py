@@ -21,8 +21,8 @@ _SAMPLE = 1 << 16
 _WORTHWHILE = 2000
 """Lines that hold literals after which these are chosen anew, which costs as much as some hundred such lines; and again whenever four
 times as many have been met. A log that has next to none has nothing to gain."""
-_SLACK = 1
-"""How many lines more of a sample it is worth to look at for that."""
+_SLACK = 2
+"""How many searches more in the lines of a sample it is worth to look for one literal instead of several."""
 _REMEMBERED = 4096
 """Sets of literals whose meaning is kept; all are forgotten when there are more."""
 
@@ -112,18 +112,20 @@ class Prefilter:
         return self._scanner
 
     def _alone(self, counts: _Counts, chosen: Sequence[Factor]) -> Factor | None:
-        """Return one literal as a factor of all expressions, if there is one that is as rare as *chosen* are together.
+        """Return one literal as a factor of all expressions, if there is one that is about as rare as *chosen* are together.
 
-        One literal is looked for in half the time that two take; to look for many takes little longer than for two.
+        One literal is looked for in half the time that two take; to look for many takes little longer than for two. But a line that has
+        it is suspected of every expression.
         """
         singles = [
             [literal for factor in need.factors if len(factor) == 1 for literal in factor] for need in self._needs
         ]
         common = {one for one in chain(*singles) if all(any(map(one.is_in, each)) for each in singles)}
         best = min(common, key=lambda one: (counts.of(frozenset({one})), one), default=None)
-        if best is None or counts.of(frozenset({best})) > counts.of(frozenset().union(*chosen)) + _SLACK:
+        if best is None:
             return None
-        return frozenset({best})
+        searches = counts.of(frozenset({best})) * len(self._needs)
+        return frozenset({best}) if searches <= counts.of(frozenset().union(*chosen)) + _SLACK else None
 
     def candidates(self, data: bytes) -> Candidates:
         """Return the lines of *data* that a filter must look at."""

@@ -74,6 +74,8 @@ _DIRTY = re.compile(rb"[^\x01-\x0c\x0e-\x1d\x20-\x7f]")
 _ANY_DIRT = (b"\r", b"\x00", END.encode(), _SEPARATOR.encode())
 _DATE = 1
 """The number of the date's group."""
+_MOVED = 3
+"""The same where it is moved, behind group 1."""
 
 Row = tuple[str, ...]
 """Mark, groups by number, the date, and the line as written, an empty one for one that was blanked."""
@@ -259,7 +261,7 @@ def _built(
     behind = None
     if move:
         moved = f"(?>([^{_SEPARATOR}{END}]+){_SEPARATOR})" + "(){0}" * (groups_of_date - 1)
-        behind = made(move, f"\n{END}$2{_SEPARATOR}$1"), made(whole(moved), replacement)
+        behind = made(move, f"\n{END}${_MOVED}{_SEPARATOR}$1"), made(whole(moved), replacement)
     at_begin = made(whole(date.text), dated) if date is not None else None
     return Program(at_begin, behind, meanings, 1 + len(groups))
 
@@ -299,7 +301,7 @@ def _expression(pattern: re.Pattern[str], first: int, index: int, marks: frozens
 def _date(dates: re.Pattern[str]) -> tuple[Expression | None, str]:
     """Return what finds the date (group 1) at a line's first character, as ``re.match`` would, and stops behind it.
 
-    None where something must be before it. With what finds, at each line's begin, the date (group 2) behind something (group 1), or
+    None where something must be before it. With what finds, at each line's begin, the date (group `_MOVED`) behind something (group 1), or
     nothing; empty where nothing can be before it.
     """
     translator = Translator(dates, _DATE, (), bare=True, marked=1)
@@ -318,14 +320,17 @@ def _date(dates: re.Pattern[str]) -> tuple[Expression | None, str]:
 
 
 def _move(dates: re.Pattern[str], at: int) -> str:
-    """Return what finds the date, the node *at* there, behind something: see `_date`."""
-    translator = Translator(dates, 3, (), bare=True)
+    """Return what finds the date, the node *at* there, behind something: see `_date`.
+
+    Atomic, since ``re`` takes the first it finds, too; group 2 is set where nothing is before that, which is left to others.
+    """
+    translator = Translator(dates, _MOVED + 1, (), bare=True)
     nodes = list(translator.tree)
     before = translator.sequence(nodes[:at], translator.flags, Reach(0, 0))
     date, behind = (
         translator.sequence(part, translator.flags, Reach(0, MANY)) for part in (nodes[at : at + 1], nodes[at + 1 :])
     )
-    return rf"\n\x1e(?!\z)(?:({before})(?<!\x1e)({date})(?={behind})|)"
+    return rf"\n\x1e(?!\z)(?:(?>({before})(?:(?<=\x1e)()|)({date})(?={behind}))(?(2)(?!))|)"
 
 
 def _prefix(prefregex: re.Pattern[str], first: int) -> Expression:
