@@ -256,14 +256,26 @@ PARTS = st.sampled_from(
 @given(
     st.lists(st.tuples(PARTS, PARTS, PARTS, PARTS), max_size=10),
     st.sampled_from([r"^[^\[]*\[({})\]", r"^[^\[]*\[({})", r"^.*?({})", r"^.*({})", r"^\S*? ?\S*? ?({})", r"^\W?({})"]),
+    st.sampled_from(["", "() "]),
     st.sampled_from([0.0, 61.0, 90_000.0]),
     st.booleans(),
 )
 @settings(max_examples=400, deadline=None)
 def test_whatever_stands_around_a_date_in_mid_line_both_ways_agree(
-    lines: list[tuple[str, ...]], pattern: str, later: float, live: bool
+    lines: list[tuple[str, ...]], pattern: str, begin: str, later: float, live: bool
 ) -> None:
-    lock = f"{REQUEST}\n".encode()
+    lock = f"{begin}{REQUEST}\n".encode()
     data = lock + "".join("".join(parts) + "\n" for parts in lines).encode() + lock
     dates = (pattern.format("%d/%b/%Y:%H:%M:%S(?: %z)?"),)
-    both([REQUESTS, OTHER], [(lock, NOW, True), (data, NOW + later, live)], dates)
+    message = FilterSettings(failregex=(r"^<F-USER>.*</F-USER>from <ADDR>",))
+    both([REQUESTS, message], [(lock, NOW, True), (data, NOW + later, live)], dates)
+
+
+def test_of_several_dates_the_one_is_moved_that_is_found_line_by_line() -> None:
+    lock = f"() {REQUEST}\n".encode()
+    twice = b"28/May/2026:20:26:30 [28/May/2026:20:26:35] from 192.0.2.8\n( 28/May/2026:20:26:31 28/May/2026:20:26:36 from ::1\n"
+    for pattern, times in ((r"^.*?({})", [30, 31]), (r"^.*[ \[]({})", [35, 36])):
+        dates = (pattern.format("%d/%b/%Y:%H:%M:%S"),)
+        filter_ = FilterSettings(failregex=(r"^<F-USER>.*</F-USER>from <ADDR>",))
+        _, fused = both(filter_, [(lock, NOW, True), (lock + twice, NOW, True)], dates)
+        assert [at - NOW for *_, at in fused.seen[0][-2:]] == [second - 40 for second in times]
