@@ -75,3 +75,12 @@ def test_filters_of_several_lines_are_refused() -> None:
 
 def test_a_filter_may_have_no_failregex() -> None:
     assert rows(made(), b"12 a\nb\n") == [("N", "12", "12 a"), ("S", "", "b")]
+
+
+def test_where_the_date_stands_is_looked_up_in_the_first_line_of_a_chunk() -> None:
+    found = program(Filter(FilterSettings(failregex=(r"from <ADDR>",))), re.compile(r"^.*?(\d\d/\d\d)"))
+    assert isinstance(found, Program)
+    behind, begin = "host 12/03 from 192.0.2.7", "12/03 host from 192.0.2.7"
+    for first, other in ((behind, begin), (begin, behind)):
+        told = rows(found, f"{first}\n{other}\n{first}\n".encode())
+        assert told == [("0", "12/03", first), ("S", "", other), ("0", "12/03", first)]

@@ -109,16 +109,18 @@ class Program:
         behind: tuple[pcre2.Substitution, pcre2.Substitution] | None,
         marks: dict[str, Meaning],
         columns: int,
+        dates: re.Pattern[str] | None = None,
     ) -> None:
         """*at_begin* is for lines that begin with the date, *behind* for those that do not: moves it there, and goes on from it.
 
         One of them there is.
 
-        *columns*: how many there are of a mark and groups.
+        *columns*: how many there are of a mark and groups. *dates* finds the date where words may stand before it.
         """
         self._at_begin = at_begin
         self._behind = behind
         self.marks: dict[str, Meaning | None] = {NOTHING: (None, None), STRANGE: None, HARD: None, **marks}
+        self._dates = dates
         self._columns = columns
         self._width = columns + 2
         """Of the row of a line that begins with the date."""
@@ -133,13 +135,20 @@ class Program:
         while begin < len(data):
             end = data.rfind(b"\n", begin, begin + CHUNK) + 1 or data.index(b"\n", begin) + 1
             chunk = _clean(data[begin:end])
-            # What the first line begins with, most lines do; those that do not go the plain way.
-            if self._behind is not None and (self._at_begin is None or not data[begin : begin + 1].isalnum()):
+            # As the first line begins, most lines do; those that do not go the plain way.
+            if self._behind is not None and (self._at_begin is None or not self._begins(data, begin)):
                 split, place = partial(self._split_moved, *self._behind), -3
             elif self._at_begin is not None:
                 split, place = partial(self._split, self._at_begin), -2
             yield split(chunk) or self._bisected(chunk, split), place
             begin = end
+
+    def _begins(self, data: bytes, at: int) -> bool:
+        """Tell whether the line of *data* that begins *at* there begins with its date."""
+        if self._dates is None:
+            return data[at : at + 1].isalnum()
+        found = self._dates.match(data[at : data.index(b"\n", at)][:LONG].decode("ascii", "replace"))
+        return found is not None and found.start(1) == 0
 
     def _split(self, judge: pcre2.Substitution, data: bytes) -> Iterable[Row] | None:
         """Return the rows of *data*, lines that begin with the date; None when some line reaches a limit."""
@@ -218,7 +227,7 @@ def _built(
     failregex: tuple[re.Pattern[str], ...],
     dates: re.Pattern[str],
 ) -> Program | Refusal:
-    date, move = _date(dates)
+    date, move, loose = _date(dates)
     groups_of_date = 1 if date is None else date.groups
     first = _DATE + groups_of_date
     prefix = None if prefregex is None else _prefix(prefregex, first)
@@ -263,7 +272,7 @@ def _built(
         moved = f"(?>([^{_SEPARATOR}{END}]+){_SEPARATOR})" + "(){0}" * (groups_of_date - 1)
         behind = made(move, f"\n{END}${_MOVED}{_SEPARATOR}$1"), made(whole(moved), replacement)
     at_begin = made(whole(date.text), dated) if date is not None else None
-    return Program(at_begin, behind, meanings, 1 + len(groups))
+    return Program(at_begin, behind, meanings, 1 + len(groups), dates if loose else None)
 
 
 def _columns(beneath: Expression, own: list[Expression]) -> list[list[int]]:
@@ -298,11 +307,11 @@ def _expression(pattern: re.Pattern[str], first: int, index: int, marks: frozens
         raise Unsure(f"failregex {index}: {unsure}") from None
 
 
-def _date(dates: re.Pattern[str]) -> tuple[Expression | None, str]:
+def _date(dates: re.Pattern[str]) -> tuple[Expression | None, str, bool]:
     """Return what finds the date (group 1) at a line's first character, as ``re.match`` would, and stops behind it.
 
     None where something must be before it. With what finds, at each line's begin, the date (group `_MOVED`) behind something (group 1), or
-    nothing; empty where nothing can be before it.
+    nothing; empty where nothing can be before it. And whether there may be more than some character or two.
     """
     translator = Translator(dates, _DATE, (), bare=True, marked=1)
     nodes = list(translator.tree)
@@ -316,7 +325,7 @@ def _date(dates: re.Pattern[str]) -> tuple[Expression | None, str]:
             raise Unsure("date: the template goes on behind the date")
         text = translator.sequence(nodes, translator.flags, Reach(0, 0))
         expression = translator.expression(f"(?>{text})(?({translator.mark})(?!))")
-    return expression, _move(dates, at) if most else ""
+    return expression, _move(dates, at) if most else "", most > 2
 
 
 def _move(dates: re.Pattern[str], at: int) -> str:
