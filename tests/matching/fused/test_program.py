@@ -67,6 +67,24 @@ def test_lines_that_reach_a_limit_are_told_and_the_others_are_judged() -> None:
         assert [mark for mark, _, _ in found] == ["0" if line == good else "H" for line in lines]
 
 
+def test_a_line_that_reached_the_limit_by_itself_is_not_tried_again() -> None:
+    fused = made(r"^ (?:\w+[\s,]*)+ from <ADDR>$")
+    judge, tried = fused._at_begin, 0
+    assert judge is not None
+
+    def counted(data: bytes) -> str | None:
+        nonlocal tried
+        tried += 1
+        return judge(data)
+
+    fused._at_begin = counted  # type: ignore[assignment]
+    good, hard = b"12 a b from 192.0.2.1\n", b"12 " + b"a" * 40 + b"\n"
+    for data, times in ((hard, 1), (good + hard, 3)):
+        tried = 0
+        assert [mark for mark, _, _ in rows(fused, data)][-1] == "H"
+        assert tried == times
+
+
 def test_filters_of_several_lines_are_refused() -> None:
     found = program(Filter(FilterSettings(failregex=(r"<ADDR>",), maxlines=2)), DATES)
     assert isinstance(found, Refusal)

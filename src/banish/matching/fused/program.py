@@ -168,18 +168,21 @@ class Program:
         return zip(*[fields] * (self._columns + 2), data[:-1].decode("ascii").split("\n"), strict=True)
 
     def _bisected(self, data: bytes, split: Callable[[bytes], Iterable[Row] | None]) -> Iterator[Row]:
-        """Yield the rows of *data*, in which some line reaches a limit. Each failure costs as much as the limit allows."""
+        """Yield the rows of *data*, in which some line reaches a limit.
+
+        Each failure costs as much as the limit allows, tens of milliseconds: what has failed by itself is not tried again.
+        """
         lines = [line + b"\n" for line in data[:-1].split(b"\n")]
         hard = 0
         step = int(len(lines) ** 0.5) if len(lines) > 32 else 1
         for begin in range(0, len(lines), step):
             part = lines[begin : begin + step]
-            out = split(b"".join(part)) if hard < HARD_LINES else None
+            out = split(b"".join(part)) if hard < HARD_LINES and len(lines) > 1 else None
             if out is not None:
                 yield from out
                 continue
             for line in part:
-                out = split(line) if hard < HARD_LINES else None
+                out = split(line) if hard < HARD_LINES and len(part) > 1 else None
                 hard += out is None
                 yield from out or [(HARD, *[""] * (self._width - 2), line[:-1].decode("ascii"))]
 
