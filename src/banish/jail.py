@@ -199,10 +199,8 @@ class Jail:
     def term(self, id_: str) -> Term:
         """How long a ban of *id_* that begins now lasts."""
         settings = self.settings.bantime
-        if not settings.increment:
-            return Term(settings.bantime)
         history = self._history_everywhere if settings.overalljails else self._history
-        return bantime.term(settings, self._past(id_, history), self._random)
+        return bantime.term(settings, self._past(id_, history) if settings.increment else CLEAN, self._random)
 
     def _past(self, id_: str, history: Callable[[str], History]) -> History:
         """Return what *history* says of *id_*, and the lines at hand: where a batch ends must make no difference."""
@@ -216,19 +214,13 @@ class Jail:
         if name is not None:
             events.append(Question("name", self.name, name, match))
             return
-        said = self.ignore.said.get(id_)
-        rule = said[1] if said is not None and said[0] is network else self.ignore.rule(id_, network)
+        rule = self.ignore.rule(id_, network)
         if rule is not None:
             events.append(Ignored(self.name, id_, rule))
         elif self._command:
             events.append(Question("command", self.name, self._command, match))
-        elif self._increment:
+        else:
             self._count(match, events)
-        else:  # as `_count` does: most failures
-            failure = self._window.count(match)
-            events.append(failure)
-            if failure.due:
-                self._decide(failure, events)
 
     def _count(self, match: Match, events: list[Event], times: int = 1) -> None:
         if self._increment:

@@ -1,8 +1,8 @@
 """From lines to sightings: which of them a jail's failregex are found in, and the time that they count for.
 
 There are two ways, and they agree on every line. The plain one takes a line at a time. The other judges a whole stretch at once
-(``matching.fused``), where there is a stretch, the filter can be fused, and its source is locked to a date at the line's begin; a
-line that is strange to it (no such date, characters outside ASCII, too hard) goes the plain way in its turn.
+(``matching.fused``), where there is a stretch, the filter can be fused, and its source is locked to dates that are looked for from
+the line's begin on; a line that is strange to it (no such date, characters outside ASCII, too hard) goes the plain way in its turn.
 
 A line that only says that a session is over is no sighting, unless the session has failures that nobody has been blamed for.
 """

@@ -124,5 +124,5 @@ def test_what_is_remembered_of_ids_is_bounded() -> None:
     for number in range(5000):
         assert asked.rule(f"id {number}", None) is None
         asked.rule(f"{number}" * 100, None)
-    assert len(asked.said) <= 2048
-    assert max(map(len, asked.said)) <= 64
+    assert len(asked._said) <= 2048
+    assert max(map(len, asked._said)) <= 64

@@ -106,22 +106,21 @@ class IgnoreRules:
         self._learned: dict[str, NetworkSet] = {}
         self._learned_texts: dict[str, frozenset[str]] = {}
         self.names, self.files = tuple(names), tuple(files)
-        self.said: dict[str, tuple[Network | None, str | None]] = {}
-        """What `rule` said of ids, with the network that came with each, for whoever is in a hurry."""
+        self._said: dict[str, tuple[Network | None, str | None]] = {}
 
     def learn(self, item: str, networks: Iterable[Network], texts: Iterable[str] = ()) -> None:
         """Take in what *item* (of ``names`` or ``files``) stands for now; replaces what it stood for before."""
         learned = NetworkSet(networks), frozenset(texts)
         if learned != (self._learned.get(item), self._learned_texts.get(item)):
             self._learned[item], self._learned_texts[item] = learned
-            self.said.clear()
+            self._said.clear()
 
     def learn_own(self, own: Iterable[Network]) -> None:
         """Take in the addresses of this machine, for ``ignoreself``."""
         learned = NetworkSet(own)
         if learned != self._own:
             self._own = learned
-            self.said.clear()
+            self._said.clear()
 
     @property
     def reach(self) -> tuple[frozenset[Network], frozenset[str]]:
@@ -132,14 +131,14 @@ class IgnoreRules:
 
     def rule(self, id_: str, network: Network | None) -> str | None:
         """Return the name of the rule that spares this id, as fail2ban's log has it, or None when it counts."""
-        said = self.said.get(id_)
+        said = self._said.get(id_)
         if said is not None and said[0] is network:
             return said[1]
         rule = self.find(id_, network)
-        if len(self.said) >= _REMEMBERED:
-            self.said.clear()
+        if len(self._said) >= _REMEMBERED:
+            self._said.clear()
         if len(id_) <= _LONGEST:
-            self.said[id_] = network, rule
+            self._said[id_] = network, rule
         return rule
 
     def item(self, id_: str, network: Network | None) -> str:
