@@ -12,7 +12,8 @@ from banish.lines.clock import Clock
 from banish.lines.reader import LineReader, LineSettings
 from banish.lines.stretch import Stretch
 from banish.matching.filter import Filter, FilterSettings, Sighting
-from banish.matching.fused.program import Program, Row
+from banish.matching.fused.program import Program
+from banish.matching.fused.sight import Row
 from banish.model import Event, Line
 from banish.sightings import Sightings
 
