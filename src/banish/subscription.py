@@ -75,7 +75,7 @@ class Subscription:
         found = prefilter.candidates(data)
         strays = self._strays()
         if strays is None:
-            if self._all_matter(stretch, found):
+            if len(found.spans) > _FEW and len(self._whole(stretch, _picks(found))) == len(self.jails):
                 self._unsifted = _UNSIFTED
                 return [(jail, stretch) for jail in self.jails]
             return self._excerpts(stretch, prefilter, found, None, ())
@@ -90,16 +90,16 @@ class Subscription:
             return self._excerpts(stretch, prefilter, found, strays, stray)
         return self._calm(stretch, found, spans, chosen)
 
-    def _all_matter(self, stretch: Stretch, found: Candidates) -> bool:
-        """Tell whether most of *stretch* matters to each jail, and costs it little more to judge at once than by the line."""
+    def _whole(self, stretch: Stretch, picks: dict[int, list[_Pick]]) -> set[int]:
+        """Return the jails, by number, that most of *stretch* matters to, and that judge it at once for little more than by the line."""
         half = len(stretch.data) / 2
-        if len(found.spans) <= _FEW or sum([stop - start for start, stop in found.spans]) <= half:
-            return False
-        picks = _picks(found)
-        return all(
-            jail.judges_at_once(stretch) and sum([stop - start for (start, stop), _ in picks.get(number, ())]) > half
-            for number, jail in enumerate(self.jails)
-        )
+        return {
+            number
+            for number, own in picks.items()
+            if len(own) > _FEW
+            and sum([stop - start for (start, stop), _ in own]) > half
+            and self.jails[number].judges_at_once(stretch)
+        }
 
     def _calm(
         self, stretch: Stretch, found: Candidates, spans: list[tuple[int, int]], chosen: bytes
@@ -124,14 +124,7 @@ class Subscription:
     def _calm_shares(
         self, stretch: Stretch, lines: Calm, picks: dict[int, list[_Pick]], last: tuple[int, int], *, many: bool
     ) -> Iterator[tuple[Jail, Stretch]]:
-        size = len(stretch.data)
-        whole = {
-            number
-            for number, own in (picks.items() if many else ())
-            if len(own) > _FEW
-            and 2 * sum([stop - start for (start, stop), _ in own]) > size
-            and self.jails[number].judges_at_once(stretch)
-        }
+        whole = self._whole(stretch, picks) if many else set()
         if whole and len(whole) >= len(self.jails) - 1:
             self._unsifted = _UNSIFTED
         idle = Share(stretch, [last], [()], [lines.line(*last)])
