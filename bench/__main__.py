@@ -119,7 +119,7 @@ def _parts(quick: bool, runs: int, real: Path | None, only: str) -> dict[str, li
         "live": [
             in_lab(lambda lab: live.latency(lab, 10 if quick else 500, 2 if quick else 20)),
             in_lab(lambda lab: live.crowded(lab, 10 if quick else 500)),
-            in_lab(lambda lab: live.appended(lab, 1 if quick else 3, 1 if quick else 5)),
+            in_lab(lambda lab: live.appended(lab, 1 if quick else 3, 1 if quick else 10)),
             in_lab(lambda lab: live.idle_with_many(lab, 4 if quick else 30)),
         ],
         "sources": [in_lab(lambda lab: sources.measure(lab, 1 if quick else 3, quick))],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import select
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -503,6 +504,23 @@ def test_in_the_kernel_what_is_heard_is_put_back_without_waiting_for_the_next_lo
     assert dispatch.hear(now + 6.4) == []
     assert dispatch.tick(now + 8)[-1].text == "nftables: all bans are in force again"
     assert len(firewall.holds(now)) == 100
+    dispatch.stop()
+
+
+@pytest.mark.netns
+def test_in_the_kernel_our_own_bans_leave_nothing_to_be_heard(ledger: Ledger, nft: Nft) -> None:
+    firewall = NftablesFirewall()
+    dispatch = Dispatch(SSHD, ledger, load=lambda name: firewall, roster_names=())
+    dispatch.start(NOW)
+    listening = list(dispatch.listeners().values())
+    assert dispatch.hear(NOW) == []
+    dispatch.apply([ledger.ban("192.0.2.1"), ledger.ban("192.0.2.2")], NOW)
+    assert select.select(listening, [], [], 0.0)[0] == []
+    nft("delete", "element", "inet", "banish", "sshd-ip4", "{ 192.0.2.1 }")
+    assert select.select(listening, [], [], 0.0)[0] == listening
+    notices = dispatch.apply([ledger.ban("192.0.2.3")], NOW)
+    assert [notice.text for notice in notices if "putting them back" in notice.text]
+    assert held(firewall) == {"192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"}
     dispatch.stop()
 
 

@@ -53,7 +53,7 @@ from banish.telemetry.measures import Measures
 
 SURELY = 3.0
 """Seconds after which a ban must have had its effect on the log."""
-AT_MOST = 0.5
+AT_MOST = 1.0
 """Seconds between two commits while bans follow each other: what they came of would be read again."""
 
 

@@ -60,7 +60,7 @@ from banish.subscription import Subscription
 TICK = 1.0
 """Seconds between two looks at what time has brought; the kernel itself ends a ban to the millisecond."""
 IDLE = 2.0
-"""The same while there is nothing to read and no ban about to end: to be woken is most of what an idle daemon costs."""
+"""The same while no ban is about to end and all is well: to be woken is most of what a tick costs."""
 
 
 class Options(NamedTuple):
@@ -105,7 +105,6 @@ class Supervisor:
         self.commands: Commands
         self._questions: Questions
         self._stopping: asyncio.Event
-        self._read_at = 0.0
         self._begun_at = self.started_at
         self.ears = Ears(self._disturbed, self.logbook)
         self._purging: Purging
@@ -276,9 +275,9 @@ class Supervisor:
             self._judge(batch)
 
     def _judge(self, batch: Batch | JournalBatch) -> None:
-        self._read_at = time.time()
-        self._mind_the_clock(self._read_at)
-        self.pipeline.feed(batch, self._read_at)
+        now = time.time()
+        self._mind_the_clock(now)
+        self.pipeline.feed(batch, now)
         self.ask()
 
     async def _keep_time(self) -> None:
@@ -304,8 +303,7 @@ class Supervisor:
         return f"{told}; {problems} problems, see 'banish status'" if problems else told
 
     def _idle(self, now: float) -> bool:
-        at_rest = abs(now - self._read_at) > IDLE and self.ledger.next_end() > now + IDLE
-        return at_rest and not self.dispatch.problems()
+        return self.ledger.next_end() > now + IDLE and not self.dispatch.problems()
 
     def _mind_the_clock(self, now: float) -> None:
         """A ban lasts as long as it was to last, whoever sets the clock; the kernel goes by a clock that nobody sets."""

@@ -106,6 +106,8 @@ class Dispatch:
         for post in list(self._posts.values()):
             if post.queue and post.due(now):
                 notices += self._serve(post, now)
+                # The kernel has told us of it by now, as it tells everybody; else that would wake us up again.
+                notices += self._hear(post, now)
         return notices
 
     def _open_many(self, changes: Sequence[Change], now: float) -> list[Notice]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 LEAST, MOST = 0.005, 1.0
 """Seconds between two wake-ups at least, where little is written, and from `BUSY` bytes a second on."""
-BUSY = 700_000
+BUSY = 500_000
 ENOUGH = 0.01
 """Seconds of work."""
 _GROWTH = 0.7

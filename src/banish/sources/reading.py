@@ -172,17 +172,17 @@ class Plain(Forward):
 
     def _fetch(self, limit: int) -> bytes | None:
         at = self._at
+        fresh = os.pread(self._fd, limit, at)
         # What must be there still: the head, which may reach beyond the offset, and the anchor. The anchor alone would do for
-        # most logs, but one of equal lines, or with a long run of one character, may hold the same bytes there again.
-        base, known = (0, self._head) if at < HEAD else (at - len(self._before), self._before)
-        got = os.pread(self._fd, max(at + limit, base + len(known)) - base, base)
-        if len(got) < at - base or not got.startswith(known):
+        # most logs, but one of equal lines, or with a long run of one character, may hold the same bytes there again. Asked for
+        # afterwards: what a truncation did before the reading shows now.
+        before = self._before if at >= HEAD else b""
+        if before and os.pread(self._fd, len(before), at - len(before)) != before:
             return None
-        if base and os.pread(self._fd, len(self._head), 0) != self._head:
+        if os.pread(self._fd, len(self._head), 0) != self._head:
             return None
-        fresh = got[at - base :]
         self.ended = len(fresh) < limit
-        return fresh[:limit]
+        return fresh
 
     def peek(self) -> None:
         """Remember how the file begins, so that it is known again if it is truncated before its first line was read."""
