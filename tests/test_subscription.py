@@ -251,6 +251,16 @@ def test_one_literal_alone_is_preferred_to_several_that_are_as_rare() -> None:
     assert len(prefilter.literals) > 1, "that one is in every line"
 
 
+def test_literals_are_shortened_to_what_seldom_looks_like_them() -> None:
+    often = b"Nov 30 23:58:21 the round table, and we pound on it, bound to be sound\n" * 1000
+    several = House(FilterSettings((r"^ <HOST> not found$", r"^ refused <HOST>$"))).subscription._prefilter()
+    several.choose(often)
+    assert [literal.text for literal in several.literals] == [b" not fo", b" refused"]
+    one = House(FilterSettings((r"^ roundabout <HOST>$",))).subscription._prefilter()
+    one.choose(often)
+    assert [literal.text for literal in one.literals] == [b"dabout "]
+
+
 def test_a_text_with_the_date_in_its_midst_is_found() -> None:
     house = House(FilterSettings((r"^\[\] refused <HOST>$",)), first="[Nov 30 23:58:20] up\n")
     assert house.shown("[Nov 30 23:58:21] refused x\n") == [("[Nov 30 23:58:21] refused x", (0,))]
