@@ -241,6 +241,18 @@ def test_the_rarest_literal_is_looked_for_once_a_piece_of_the_log_is_known() -> 
     assert [literal.text for literal in prefilter.literals] == [b" rare "]
 
 
+def test_a_log_that_changes_late_is_looked_at_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("banish.matching.prefilter._AT_LAST", 1000)
+    prefilter = House(FilterSettings((r"^ common text \d+ rare <HOST>$",))).subscription._prefilter()
+    both = b"Nov 30 23:58:21 common text 1 rare x\n" * 2000
+    for _ in range(20):
+        prefilter.candidates(both)
+    assert prefilter.literals[0].text in b" common text ", "the first of two that are as rare"
+    for _ in range(2):
+        prefilter.candidates(both.replace(b"rare", b"usual"))
+    assert prefilter.literals[0].text in b" rare "
+
+
 def test_one_literal_alone_is_preferred_to_several_that_are_as_rare() -> None:
     house = House(FilterSettings((r'^ user "[^"]*" (?:was not found|has no password), client: <HOST>',)))
     prefilter = house.subscription._prefilter()

@@ -21,7 +21,8 @@ _SAMPLE = 1 << 16
 """Bytes of a log that literals are counted in, as soon as so many have gone by."""
 _WORTHWHILE = 2000
 """Lines that hold literals after which these are chosen anew, which costs as much as some hundred such lines; and again whenever four
-times as many have been met. A log that has next to none has nothing to gain."""
+times as many have been met, or `_AT_LAST` more. A log that has next to none has nothing to gain."""
+_AT_LAST = 100_000
 _SLACK = 2
 """How many searches more in the lines of a sample it is worth to look for one literal instead of several."""
 _PAIRED = 1 << 14
@@ -105,17 +106,17 @@ class Prefilter:
         chosen = [min(need.factors, key=counts.of) if sample else need.factors[0] for need in self._needs]
         if sample and chosen and (alone := self._alone(counts, chosen)) is not None:
             chosen = [alone] * len(self._needs)
-        several = len({literal for factor in chosen for literal in factor}) > 1
+        literals = frozenset[Literal]().union(*chosen)
+        short = {each: counts.shortened(each, at_end=len(literals) > 1) for each in literals} if sample else {}
         wanted: dict[Literal, list[tuple[int, int]]] = {}
         for need, factor in zip(self._needs, chosen, strict=True):
             for literal in factor:
-                short = counts.shortened(literal, at_end=several) if sample else literal
-                wanted.setdefault(short, []).append((need.filter, need.regex))
-        literals, meanings = tuple(wanted), tuple(wanted.values())
-        if self._scanner is None or (literals, meanings) != (self.literals, self._wanted):
-            self.literals, self._wanted = literals, meanings
+                wanted.setdefault(short.get(literal, literal), []).append((need.filter, need.regex))
+        looked_for, meanings = tuple(wanted), tuple(wanted.values())
+        if self._scanner is None or (looked_for, meanings) != (self.literals, self._wanted):
+            self.literals, self._wanted = looked_for, meanings
             self._known = {}
-            self._scanner = self._scanner_type(literals)
+            self._scanner = self._scanner_type(looked_for)
         return self._scanner
 
     def _alone(self, counts: _Counts, chosen: Sequence[Factor]) -> Factor | None:
@@ -141,7 +142,7 @@ class Prefilter:
             if sum(map(len, self._sample)) >= _SAMPLE:
                 self.choose(b"".join(self._sample)[-_SAMPLE:])
                 self._sample = []
-                self._choose_at = max(_WORTHWHILE, 4 * self._met)
+                self._choose_at = max(_WORTHWHILE, min(4 * self._met, self._met + _AT_LAST))
         scanner = self._scanner or self.choose(b"")
         spans: list[tuple[int, int]] = []
         suspicions: list[tuple[Suspicion, ...]] = []
