@@ -36,6 +36,21 @@ def main() -> None:
     failures: list[tuple[str, str, float]] = []
     bans: list[tuple[str, str, float]] = []
     banned = begin = 0
+
+    def judge(data: bytes, now: float) -> None:
+        nonlocal banned
+        for subscription in subscriptions:
+            for jail, share in subscription.shares(data, now):
+                for event in jail.feed(share, now):
+                    if isinstance(event, Decision):
+                        ledger.apply(event, now)
+                        banned += 1
+                        if record:
+                            bans.append((event.jail, event.id, event.at))
+                    elif record and isinstance(event, Failure):
+                        failures.append((event.jail, event.id, event.at))
+        ledger.expire(now)
+
     with log.open("rb", buffering=0) as file:
         started = time.process_time()
         for number, (end, now) in enumerate(plan):
@@ -43,18 +58,7 @@ def main() -> None:
                 gc.freeze()  # as the daemon does when it has started
                 gc.set_threshold(SELDOM)
                 started = time.process_time()
-            data = file.read(end - begin)
-            for subscription in subscriptions:
-                for jail, share in subscription.shares(data, now):
-                    for event in jail.feed(share, now):
-                        if isinstance(event, Decision):
-                            ledger.apply(event, now)
-                            banned += 1
-                            if record:
-                                bans.append((event.jail, event.id, event.at))
-                        elif record and isinstance(event, Failure):
-                            failures.append((event.jail, event.id, event.at))
-            ledger.expire(now)
+            judge(file.read(end - begin), now)  # as in the daemon, it is freed before more is read
             begin = end
         seconds = time.process_time() - started
     result = {

@@ -265,6 +265,7 @@ class Supervisor:
     async def _read(self) -> None:
         async for batch in self.source.batches():
             self._judge(batch)
+            del batch
 
     async def _read_streams(self) -> None:
         async for batch in self.source.streamed():

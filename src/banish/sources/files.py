@@ -40,7 +40,7 @@ BREATH_BYTES = 1 << 20
 BREATH_SECONDS = 0.02
 PORTION = 16 * 1024
 """Bytes that are read of a log at once at least, if there are so many; at first it is `BLOCK`."""
-LARGEST = 2 * BLOCK
+LARGEST = 3 * BLOCK
 """At most: more would not fit the cache of many a processor."""
 _NOTICES = 1000
 _OPENING: Identity = (-1, -1)
@@ -238,6 +238,8 @@ class FileSource:
                     pace.worked += took
                     if path in self._files:
                         self._files[path].took(took)
+                # What is read next takes its place, in the processor's cache too; whoever is handed it lets go of it as well.
+                del batch
                 handed += worked
                 if handed >= BREATH_BYTES or self._clock() - since >= BREATH_SECONDS:
                     await asyncio.sleep(0)

@@ -76,6 +76,7 @@ class Inputs:
                 yield batch
             elif data := found.decode(batch.data):
                 yield batch._replace(data=data)
+            del batch
 
     async def streamed(self) -> AsyncIterator[Batch]:
         """Yield what streams say."""
