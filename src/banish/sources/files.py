@@ -40,7 +40,7 @@ BREATH_BYTES = 1 << 20
 BREATH_SECONDS = 0.02
 PORTION = 16 * 1024
 """Bytes that are read of a log at once at least, if there are so many; at first it is `BLOCK`."""
-LARGEST = 3 * BLOCK
+LARGEST = 2 * BLOCK
 """At most: more would not fit the cache of many a processor."""
 _NOTICES = 1000
 _OPENING: Identity = (-1, -1)
