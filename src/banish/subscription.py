@@ -75,10 +75,11 @@ class Subscription:
         found = prefilter.candidates(data)
         strays = self._strays()
         if strays is None:
-            if len(found.spans) > _FEW and len(self._whole(stretch, _picks(found))) == len(self.jails):
+            picks = _picks(found)
+            if len(self._whole(stretch, picks)) == len(self.jails):
                 self._unsifted = _UNSIFTED
                 return [(jail, stretch) for jail in self.jails]
-            return self._excerpts(stretch, prefilter, found, None, ())
+            return self._excerpts(stretch, prefilter, found, picks)
         last = data.rfind(b"\n", 0, -1) + 1, len(data)  # it tells the time to what may come after it
         spans = found.spans if found.spans and found.spans[-1] == last else [*found.spans, last]
         chosen = joined(data, spans)
@@ -87,7 +88,7 @@ class Subscription:
         else:
             stray = strays.offsets(data)
         if stray or prefilter.aside:
-            return self._excerpts(stretch, prefilter, found, strays, stray)
+            return self._excerpts(stretch, prefilter, found, _picks(found), strays, stray=stray)
         return self._calm(stretch, found, spans, chosen)
 
     def _whole(self, stretch: Stretch, picks: dict[int, list[_Pick]]) -> set[int]:
@@ -142,9 +143,19 @@ class Subscription:
                 yield jail, idle
 
     def _excerpts(
-        self, stretch: Stretch, prefilter: Prefilter, found: Candidates, strays: Strays | None, stray: Sequence[int]
+        self,
+        stretch: Stretch,
+        prefilter: Prefilter,
+        found: Candidates,
+        picks: dict[int, list[_Pick]],
+        strays: Strays | None = None,
+        *,
+        stray: Sequence[int] = (),
     ) -> Iterator[tuple[Jail, Stretch]]:
-        """Yield the shares of a stretch of which lines must be read to tell which they are, *stray* (their offsets) among them."""
+        """Yield the shares of a stretch of which lines must be read to tell which they are, *stray* (their offsets) among them.
+
+        *picks* are those of *found*.
+        """
         data = stretch.data
         if prefilter.aside:
             wanted = dict(spans_of(data))
@@ -154,7 +165,6 @@ class Subscription:
         excerpt = Excerpt(data, self.reader, stretch.now, sorted(wanted.items()), frozenset(stray))
         if strays is not None:
             strays.learn(reversed(excerpt.lines), self._real(stretch.now))
-        picks = _picks(found)
         idle = _share(stretch, excerpt, ())
         for number, jail in enumerate(self.jails):
             if number in prefilter.aside:

@@ -196,11 +196,9 @@ class _Counts:
         """
         text, pairs = literal.text, self._pairs(literal.caseless)
         lengths = range(len(text), min(_LEAST, len(text)) - 1, -1)
-        if at_end:
-            seldom = sorted(lengths, key=lambda length: pairs[tuple(text[:length][-2:])])
-        else:
-            seldom = sorted(lengths, key=lambda length: pairs[tuple(text[-length:][:2])])
-        parts = (literal._replace(text=text[:length] if at_end else text[-length:]) for length in seldom)
+        parts = [literal._replace(text=text[:length] if at_end else text[-length:]) for length in lengths]
+        looked_for = slice(-2, None) if at_end else slice(2)
+        parts.sort(key=lambda part: pairs[tuple(part.text[looked_for])])
         return next(part for part in parts if self._of(part) <= self._of(literal))
 
     def _of(self, literal: Literal) -> int:
